@@ -1,0 +1,209 @@
+"""Rulesets, zones, listeners and node files as values, before they have a syntax.
+
+A ruleset cannot print itself: kcompile.render is the only place that knows iptables-restore's
+words, a zone file's columns and the other formats.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kcompile.address import Cidr, Family
+from kcompile.flow import PortId
+from kcompile.model import Protocol
+
+# ---- rulesets (netfilter's terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    range: Cidr
+    negate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    range: Cidr
+    negate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationPort:
+    """A transport protocol and a port; port 0 matches the protocol alone."""
+
+    protocol: Protocol
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDestination:
+    """addrtype: the destination is an address of this host."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConntrackState:
+    states: tuple[Literal["NEW", "RELATED", "ESTABLISHED", "INVALID", "DNAT"], ...]
+    negate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    value: int
+    negate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OneIn:
+    """True for one packet in `count`, at random."""
+
+    count: int
+
+
+Match = Source | Destination | DestinationPort | LocalDestination | ConntrackState | Mark | OneIn
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accept: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drop: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reject: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Return: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Masquerade:
+    """Source NAT to the address of the outgoing interface, ports fully random."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dnat:
+    family: Family
+    address: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetMark:
+    """Sets the bits of `value`."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlipMark:
+    """Inverts the bits of `value`."""
+
+    value: int
+
+
+Action = Jump | Accept | Drop | Reject | Return | Masquerade | Dnat | SetMark | FlipMark
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Every match must hold; "" is no comment."""
+
+    matches: tuple[Match, ...]
+    action: Action
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    name: str
+    rules: tuple[Rule, ...]
+
+
+TableName = Literal["filter", "nat"]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRule:
+    """A rule of a block in a chain that all blocks share."""
+
+    table: TableName
+    chain: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one service port, seen by one view, adds to a ruleset. Rendered once, used by many.
+
+    `chains` are its own, all in nat; `shared` are its rules in chains that other blocks use too.
+    """
+
+    origin: PortId
+    chains: tuple[Chain, ...]
+    shared: tuple[SharedRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A jump from a built-in chain. `owner` says whose: "kube-proxy" or "kcompile"."""
+
+    table: TableName
+    builtin: Literal["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"]
+    order: int
+    owner: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The fixed part of a table: chains in the order of the file.
+
+    Shared rules of blocks go to the end of their chain, before `tails` of that chain.
+    """
+
+    name: TableName
+    chains: tuple[Chain, ...]
+    tails: tuple[Chain, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All rules of a group of nodes. Blocks are in the order of their first chain's name,
+    `shared_order` lists them by namespace, name, port."""
+
+    family: Family
+    nodes: tuple[str, ...]
+    tables: tuple[Table, ...]
+    hooks: tuple[Hook, ...]
+    blocks: tuple[Block, ...]
+    shared_order: tuple[Block, ...]
+
+
+# ---- zones (RFC 1035's terms)
+
+RecordType = Literal["SOA", "NS", "A", "AAAA", "CNAME", "PTR", "SRV", "TXT"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`owner` is absolute, in lower case, with a trailing dot; `data` is in presentation form."""
+
+    owner: str
+    ttl: int
+    type: RecordType
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """`origin` is absolute with a trailing dot; records are sorted, the SOA first."""
+
+    origin: str
+    records: tuple[Record, ...]

@@ -1,0 +1,281 @@
+"""Kubernetes objects as kcompile sees them: defaulted, typed, free of positions.
+
+`validate` makes the objects, `resolve` the cluster. All strings that can reach an output matched
+a whole-string pattern before they came here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from kcompile.address import Cidr, Family
+from kcompile.problems import Problem
+from kcompile.source import Origin
+
+Protocol = Literal["TCP", "UDP", "SCTP"]
+Labels = tuple[tuple[str, str], ...]
+"""Pairs of key and value, sorted by key."""
+
+ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
+DnsPolicy = Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]
+WorkloadKind = Literal["Deployment"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """What names an object. Cluster-wide kinds have the namespace ""."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind} {self.namespace}/{self.name}"
+            if self.namespace
+            else (f"{self.kind} {self.name}")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A set-based selector requirement (apimachinery LabelSelectorRequirement)."""
+
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """All of the labels and all of the requirements must hold."""
+
+    labels: Labels
+    requirements: tuple[Requirement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """`name` is "" where the port has none."""
+
+    name: str
+    port: int
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Ports of a restartable init container (a sidecar) count as those of a container."""
+
+    name: str
+    image: str
+    ports: tuple[ContainerPort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Toleration:
+    """key "" with operator Exists tolerates everything; effect "" means every effect."""
+
+    key: str
+    operator: Literal["Exists", "Equal"]
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    key: str
+    value: str
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+
+@dataclass(frozen=True, slots=True)
+class DnsConfig:
+    """A pod's dnsConfig; an option without a value has the value ""."""
+
+    nameservers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PodTemplate:
+    """`node_name` is "" where the manifest leaves the node open."""
+
+    labels: Labels
+    containers: tuple[Container, ...]
+    sidecars: tuple[Container, ...]
+    tolerations: tuple[Toleration, ...]
+    node_name: str
+    dns_policy: DnsPolicy
+    dns_config: DnsConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What makes pods."""
+
+    kind: WorkloadKind
+    namespace: str
+    name: str
+    labels: Labels
+    replicas: int
+    selector: Selector
+    template: PodTemplate
+
+    @property
+    def key(self) -> Key:
+        return Key(self.kind, self.namespace, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """`name` is "" where there is none; `target_port` a number or a container port's name, as
+    typed and defaulted to `port`; `node_port` 0 where none is stated."""
+
+    name: str
+    protocol: Protocol
+    port: int
+    target_port: int | str
+    node_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """`cluster_ips` are those that the manifest states; `headless` is clusterIP: None.
+
+    An empty selector selects nothing (the Service's endpoints come from elsewhere).
+    `external_name` is "" but for ExternalName; it has no trailing dot and is in lower case.
+    """
+
+    namespace: str
+    name: str
+    labels: Labels
+    type: ServiceType
+    selector: Labels
+    ports: tuple[ServicePort, ...]
+    cluster_ips: tuple[tuple[Family, int], ...] = ()
+    headless: bool = False
+    external_name: str = ""
+    publish_not_ready: bool = False
+    synthesised: bool = False
+
+    @property
+    def key(self) -> Key:
+        return Key("Service", self.namespace, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`addresses` are the InternalIP ones, in the manifest's order; `pod_cidrs` as stated."""
+
+    name: str
+    labels: Labels
+    taints: tuple[Taint, ...]
+    unschedulable: bool
+    addresses: tuple[tuple[Family, int], ...]
+    pod_cidrs: tuple[Cidr, ...]
+
+    @property
+    def key(self) -> Key:
+        return Key("Node", "", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    name: str
+    labels: Labels
+
+    @property
+    def key(self) -> Key:
+        return Key("Namespace", "", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfiguration:
+    """What counts of kubeadm's; absent settings are None: flags and defaults decide in resolve."""
+
+    pod_subnets: tuple[Cidr, ...] | None
+    service_subnets: tuple[Cidr, ...] | None
+    dns_domain: str | None
+    node_port_range: tuple[int, int] | None
+    node_mask_ipv4: int | None
+    node_mask_ipv6: int | None
+
+    @property
+    def key(self) -> Key:
+        return Key("ClusterConfiguration", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class KubeProxyConfiguration:
+    """What counts of kube-proxy's; absent settings are None."""
+
+    cluster_cidrs: tuple[Cidr, ...] | None
+    masquerade_all: bool | None
+    masquerade_bit: int | None
+    localhost_node_ports: bool | None
+
+    @property
+    def key(self) -> Key:
+        return Key("KubeProxyConfiguration", "", "")
+
+
+Object = Workload | Service | Node | Namespace | ClusterConfiguration | KubeProxyConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What validate gives: every object that acts, in the order of the input.
+
+    `origins[i]` is where `items[i]` stands; positions never enter the objects themselves.
+    `namespaces_used` are those of objects of every kind, also of kinds that do not act.
+    """
+
+    items: tuple[Object, ...]
+    origins: tuple[Origin, ...]
+    namespaces_used: frozenset[str]
+    notes: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for the whole cluster, from documents, flags and defaults.
+
+    `node_masks` are prefix lengths in bits of a node's share of the pod ranges, by family;
+    `node_ports` is first and last port; `masquerade_bit` a bit number, 0 to 31.
+    """
+
+    pod_cidrs: tuple[Cidr, ...]
+    service_cidrs: tuple[Cidr, ...]
+    node_masks: Mapping[Family, int]
+    cluster_domain: str
+    node_ports: tuple[int, int]
+    detect_local: bool
+    masquerade_all: bool
+    masquerade_bit: int
+    localhost_node_ports: bool
+    egress_masquerade: bool
+    forward_accept: bool
+    non_masquerade_cidrs: tuple[Cidr, ...]
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The families that the cluster has, the primary one first."""
+        return tuple(dict.fromkeys(cidr.family for cidr in self.service_cidrs))
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What resolve gives: the objects fit together. All tuples are sorted by key.
+
+    `origins` has no entry for what kcompile synthesised.
+    """
+
+    settings: Settings
+    nodes: tuple[Node, ...]
+    namespaces: tuple[Namespace, ...]
+    workloads: tuple[Workload, ...]
+    services: tuple[Service, ...]
+    origins: Mapping[Key, Origin]
+    notes: tuple[Problem, ...]

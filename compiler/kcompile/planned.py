@@ -1,0 +1,107 @@
+"""The plan: nothing is undecided. Every pod has a node and addresses, every Service its addresses
+and ports, every service port its endpoints.
+
+An address 0 means "none of this family" (0.0.0.0 and :: are never given out); a node port 0 means
+"none". All tuples are sorted by key; endpoints by address and port.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kcompile.address import Cidr, Family
+from kcompile.model import Key, Labels, Namespace, ServicePort, ServiceType, Settings, Workload
+from kcompile.problems import Problem
+from kcompile.source import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedNode:
+    """`addresses` are the node's own, as stated; `pod_cidrs` its shares of the pod ranges."""
+
+    name: str
+    labels: Labels
+    addresses: tuple[tuple[Family, int], ...]
+    pod_cidrs: tuple[Cidr, ...]
+
+    def address(self, family: Family) -> int:
+        """The node's first address of a family, 0 if it has none."""
+        return next((value for f, value in self.addresses if f == family), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPod:
+    workload: Workload
+    ordinal: int
+    name: str
+    node: str
+    ipv4: int
+    ipv6: int
+
+    @property
+    def namespace(self) -> str:
+        return self.workload.namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address and port behind a service port. `node` and `pod` are names, "" if unknown."""
+
+    ip: int
+    port: int
+    node: str
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPort:
+    """A service port with its endpoints by family."""
+
+    spec: ServicePort
+    node_port: int
+    endpoints4: tuple[Endpoint, ...]
+    endpoints6: tuple[Endpoint, ...]
+
+    def endpoints(self, family: Family) -> tuple[Endpoint, ...]:
+        return self.endpoints4 if family == 4 else self.endpoints6
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedService:
+    """`cluster_ips` has at most one address a family, the primary family first; it is empty for
+    headless Services (then `headless` is true) and for ExternalName.
+
+    A Service without ports has its endpoints' addresses in `portless4` and `portless6` (headless
+    Services may have no ports; their names still resolve).
+    """
+
+    namespace: str
+    name: str
+    labels: Labels
+    type: ServiceType
+    selector: Labels
+    cluster_ips: tuple[tuple[Family, int], ...]
+    headless: bool
+    external_name: str
+    ports: tuple[PlannedPort, ...]
+    portless4: tuple[Endpoint, ...] = ()
+    portless6: tuple[Endpoint, ...] = ()
+    synthesised: bool = False
+
+    @property
+    def key(self) -> Key:
+        return Key("Service", self.namespace, self.name)
+
+    def cluster_ip(self, family: Family) -> int:
+        return next((value for f, value in self.cluster_ips if f == family), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    settings: Settings
+    nodes: tuple[PlannedNode, ...]
+    namespaces: tuple[Namespace, ...]
+    workloads: tuple[Workload, ...]
+    pods: tuple[PlannedPod, ...]
+    services: tuple[PlannedService, ...]
+    origins: Mapping[Key, Origin]
+    notes: tuple[Problem, ...]
