@@ -5,7 +5,7 @@ words, a zone file's columns and the other formats.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kcompile.address import Cidr, Family
 from kcompile.flow import PortId
@@ -188,12 +188,16 @@ class Ruleset:
 
 # ---- zones (RFC 1035's terms)
 
-RecordType = Literal["SOA", "NS", "A", "AAAA", "CNAME", "PTR", "SRV", "TXT"]
+RecordType = Literal["NS", "A", "AAAA", "CNAME", "PTR", "SRV", "TXT"]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """`owner` is absolute, in lower case, with a trailing dot; `data` is in presentation form."""
+class Record(NamedTuple):
+    """A resource record but the SOA. `owner` is absolute, in lower case, with a trailing dot;
+    `data` is in presentation form.
+
+    A named tuple, because a big zone has 500,000: it is made 4 times faster than a frozen
+    dataclass, and the template unpacks it as it is.
+    """
 
     owner: str
     ttl: int
@@ -202,8 +206,39 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Soa:
+    """The SOA record at a zone's origin. Times in seconds; `negative_ttl` is RFC 2308's."""
+
+    ttl: int
+    primary: str
+    mailbox: str
+    serial: int
+    refresh: int
+    retry: int
+    expire: int
+    negative_ttl: int
+
+
+@dataclass(frozen=True, slots=True)
 class Zone:
-    """`origin` is absolute with a trailing dot; records are sorted, the SOA first."""
+    """`origin` is absolute with a trailing dot; records are sorted, the NS of the origin first.
+
+    `digest` is the SHA-256, in hex, of all that the zone holds but the SOA's serial.
+    """
 
     origin: str
+    soa: Soa
     records: tuple[Record, ...]
+    digest: str
+
+
+# ---- resolvers (resolv.conf(5)'s terms)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvConf:
+    """What a pod's resolver reads; an option without a value has the value ""."""
+
+    nameservers: tuple[str, ...]
+    searches: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
