@@ -44,4 +44,4 @@ class Origin:
     end: int
     line: int
     path: Path = ()
-    marks: array[int] | None = field(default=None, repr=False)
+    marks: "array[int] | None" = field(default=None, repr=False)  # quoted for Python 3.11
