@@ -74,10 +74,12 @@ class Code(Enum):
     LOCK_VERSION = "KC408"
     NODE_PORT_TAKEN = "KC409"
     NODE_PORT_OUT_OF_RANGE = "KC410"
+    ADDRESS_MOVED = "KC411"
 
     # 5xx: names, can DNS hold it
     NAME_TOO_LONG = "KC501"
     NO_DNS_RECORD = "KC502"
+    TOO_MANY_RECORDS = "KC503"
 
     # 6xx: the bundle on disk
     NOT_A_BUNDLE = "KC601"
@@ -95,6 +97,7 @@ _WARNINGS = frozenset(
         Code.SUSPICIOUS,
         Code.EMPTY_INPUT,
         Code.NO_SUCH_TARGET_PORT,
+        Code.ADDRESS_MOVED,
         Code.NO_DNS_RECORD,
     }
 )

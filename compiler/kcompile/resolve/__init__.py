@@ -1,1 +1,94 @@
-"""Stage."""
+"""Resolve: do the objects fit together? Objects and flags become one cluster."""
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from kcompile.load.locate import locate, problems_of
+from kcompile.model import (
+    Cluster,
+    ClusterConfiguration,
+    Key,
+    KubeProxyConfiguration,
+    Namespace,
+    Node,
+    Object,
+    Objects,
+    Service,
+    Workload,
+)
+from kcompile.problems import Code, Finding, InputError, Problem, Severity, severity
+from kcompile.resolve.flags import Flags
+from kcompile.resolve.nodes import resolve_nodes
+from kcompile.resolve.services import synthesise
+from kcompile.resolve.settings import Configurations, resolve_settings
+from kcompile.source import Origin
+
+# The namespaces that every cluster has (kube-apiserver's system namespaces, and default).
+_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+
+T = TypeVar("T", bound=Object)
+
+
+def resolve(objects: Objects, flags: Flags) -> Cluster:
+    """One cluster of settings, nodes, namespaces, workloads and services.
+
+    Raises InputError with all that does not fit together.
+    """
+    origins, findings = _origins(objects)
+    configurations = Configurations(
+        tuple(_placed(objects, ClusterConfiguration)),
+        tuple(_placed(objects, KubeProxyConfiguration)),
+    )
+    settings, wrong = resolve_settings(configurations, flags)
+    findings += wrong
+    declared_nodes = [node for node, _ in _placed(objects, Node)]
+    nodes, wrong = resolve_nodes(declared_nodes, flags, settings, origins)
+    findings += wrong
+    declared = [service for service, _ in _placed(objects, Service)]
+    made, wrong = synthesise(declared, settings)
+    findings += wrong
+    return Cluster(
+        settings=settings,
+        nodes=nodes,
+        namespaces=_namespaces(objects),
+        workloads=tuple(sorted((w for w, _ in _placed(objects, Workload)), key=_by_key)),
+        services=tuple(sorted((*declared, *made), key=_by_key)),
+        origins=origins,
+        notes=_notes(findings),
+    )
+
+
+def _by_key(item: Workload | Service) -> tuple[str, str, str]:
+    return item.namespace, item.name, item.key.kind
+
+
+def _placed(objects: Objects, kind: type[T]) -> Iterator[tuple[T, Origin]]:
+    for item, origin in zip(objects.items, objects.origins, strict=True):
+        if type(item) is kind:
+            yield item, origin
+
+
+def _origins(objects: Objects) -> tuple[Mapping[Key, Origin], list[Finding]]:
+    origins: dict[Key, Origin] = {}
+    findings = []
+    for item, origin in zip(objects.items, objects.origins, strict=True):
+        if isinstance(item, ClusterConfiguration | KubeProxyConfiguration):
+            continue
+        first = origins.setdefault(item.key, origin)
+        if first is not origin:
+            message = f"{item.key} is declared a second time, first at {locate(first, ())}"
+            findings.append(Finding(Code.DUPLICATE_OBJECT, origin, (), message))
+    return origins, findings
+
+
+def _namespaces(objects: Objects) -> tuple[Namespace, ...]:
+    declared = {namespace.name: namespace for namespace, _ in _placed(objects, Namespace)}
+    names = _NAMESPACES | objects.namespaces_used | declared.keys()
+    return tuple(declared.get(name) or Namespace(name, ()) for name in sorted(names))
+
+
+def _notes(findings: list[Finding]) -> tuple[Problem, ...]:
+    problems = problems_of(findings)
+    if any(severity(problem.code) is Severity.ERROR for problem in problems):
+        raise InputError(problems)
+    return problems

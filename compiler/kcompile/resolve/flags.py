@@ -1,0 +1,19 @@
+"""What the command line may say about the cluster, named as kubeadm's and the API server's flags."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Texts as typed; None and () where a flag is absent. `nodes` are `NAME=IP[,IP]`."""
+
+    service_cidr: str | None = None
+    pod_network_cidr: str | None = None
+    node_cidr_mask_size: str | None = None
+    service_dns_domain: str | None = None
+    service_node_port_range: str | None = None
+    detect_local: bool = True
+    nodes: tuple[str, ...] = ()
+    egress_masquerade: bool = True
+    forward_accept: bool = True
+    non_masquerade_cidrs: tuple[str, ...] = ()
