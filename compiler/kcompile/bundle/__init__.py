@@ -1,1 +1,1 @@
-"""Stage."""
+"""Files become a directory, all or nothing."""
