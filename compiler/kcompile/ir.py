@@ -242,3 +242,37 @@ class ResolvConf:
     nameservers: tuple[str, ...]
     searches: tuple[str, ...]
     options: tuple[tuple[str, str], ...]
+
+
+# ---- nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A node port that the node shows as taken. `service` is namespace/name."""
+
+    port: int
+    protocol: Protocol
+    families: tuple[Family, ...]
+    service: str
+    port_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`via` and `source` are 0 where the kernel chooses; `device` is "" where `via` tells."""
+
+    destination: Cidr
+    via: int
+    device: str
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNetwork:
+    """What a node needs besides rules: routes, sysctls (key and value) and kernel modules."""
+
+    node: str
+    routes: tuple[Route, ...]
+    sysctls: tuple[tuple[str, str], ...]
+    modules: tuple[str, ...]

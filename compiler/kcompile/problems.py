@@ -151,7 +151,8 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.position}: {self.code.value}: {self.message}{hint}"
+        weight = "" if self.severity is Severity.ERROR else f"{self.severity.value}: "
+        return f"{self.position}: {self.code.value}: {weight}{self.message}{hint}"
 
 
 class KcompileError(Exception):

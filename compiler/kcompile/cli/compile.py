@@ -1,0 +1,149 @@
+"""What build and validate share: options, reading inputs and lock, planning, showing problems."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kcompile.cli.inputs import default_lock, read_inputs
+from kcompile.plan.lock import Lock, changes, parse_lock
+from kcompile.problems import Code, InputError, Problem, Severity
+from kcompile.resolve.flags import Flags
+from kcompile.source import Position
+
+if TYPE_CHECKING:
+    from kcompile.pipeline import Planned
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.argument("inputs", nargs=-1, required=True, metavar="FILE|FOLDER|-..."),
+    click.option("--strict", is_flag=True, help="Warnings and unknown kinds are errors."),
+    click.option(
+        "--lock",
+        "lock_path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The lock file.  [default: kcompile.lock in the deepest folder of all inputs]",
+    ),
+    click.option("--locked", is_flag=True, help="Fail if the lock would change."),
+    click.option("--no-lock", is_flag=True, help="Neither read nor write a lock."),
+    click.option("--service-cidr", metavar="CIDR", help="Cluster addresses of Services."),
+    click.option("--pod-network-cidr", metavar="CIDR", help="Addresses of pods."),
+    click.option("--node-cidr-mask-size", metavar="BITS", help="Each node's share of them."),
+    click.option("--service-dns-domain", metavar="DOMAIN", help="The cluster's domain."),
+    click.option("--service-node-port-range", metavar="FIRST-LAST", help="Node ports."),
+    click.option(
+        "--node",
+        "nodes",
+        multiple=True,
+        metavar="NAME=IP[,IP]",
+        help="A node, or a node's address; repeatable.",
+    ),
+    click.option(
+        "--detect-local",
+        type=click.Choice(["cluster-cidr", "none"]),
+        default="cluster-cidr",
+        show_default=True,
+        help="How rules know a pod's packets.",
+    ),
+    click.option(
+        "--egress-masquerade/--no-egress-masquerade",
+        default=True,
+        help="Pods reach the world by the node's address.  [default: on]",
+    ),
+    click.option(
+        "--non-masquerade-cidr",
+        "non_masquerade_cidrs",
+        multiple=True,
+        metavar="CIDR",
+        help="Keep the pod's address towards this range; repeatable.",
+    ),
+    click.option(
+        "--forward-accept/--no-forward-accept",
+        default=True,
+        help="Accept forwarded packets of pods.  [default: on]",
+    ),
+)
+
+
+def compile_options(command: F) -> F:
+    """Add the arguments and options that `compile_inputs` takes."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A plan, and the lock as it was and shall be; no path where there is no lock."""
+
+    planned: "Planned"
+    lock_path: Path | None
+    lock_changes: tuple[str, ...]
+
+
+def compile_inputs(  # noqa: PLR0913 - one argument an option
+    *,
+    inputs: tuple[str, ...],
+    strict: bool,
+    lock_path: Path | None,
+    locked: bool,
+    no_lock: bool,
+    detect_local: str,
+    **flags: Any,
+) -> Compiled:
+    """Read what the options name and plan it. Raises InputError; shows warnings and notes."""
+    from kcompile.pipeline import make_plan  # noqa: PLC0415 - imports jsonschema and jinja2
+
+    if no_lock and (locked or lock_path):
+        raise click.UsageError("--no-lock goes with neither --lock nor --locked")
+    texts = read_inputs(inputs)
+    path = None if no_lock else lock_path or default_lock(inputs)
+    old, lock = _read_lock(path)
+    planned = make_plan(texts, Flags(detect_local=detect_local != "none", **flags), lock)
+    _be_strict(planned.notes, strict=strict)
+    show(planned.notes)
+    changed = changes(old, planned.lock) if old != planned.lock else ()
+    if locked and old != planned.lock:
+        raise InputError([_stale(path, changed)])
+    return Compiled(planned, path, changed)
+
+
+def show(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        click.echo(problem, err=True)
+
+
+def _read_lock(path: Path | None) -> tuple[str, Lock]:
+    if path is None or not path.exists():
+        return "", Lock()
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        position = Position(str(path), 1, 1)
+        message = f"the lock cannot be read: {error}"
+        raise InputError([Problem(Code.LOCK_SYNTAX, position, message)]) from error
+    return text, parse_lock(str(path), text)
+
+
+def _be_strict(notes: tuple[Problem, ...], *, strict: bool) -> None:
+    wrong = [
+        note
+        for note in notes
+        if note.severity is Severity.WARNING or note.code is Code.IGNORED_KIND
+    ]
+    if strict and wrong:
+        raise InputError(wrong)
+
+
+def _stale(path: Path | None, changed: tuple[str, ...]) -> Problem:
+    shown = ", ".join(changed[:5]) or "freed entries"
+    more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+    return Problem(
+        Code.LOCK_STALE,
+        Position(str(path), 1, 1),
+        f"--locked, but these entries would change: {shown}{more}",
+        "build without --locked and commit the lock",
+    )

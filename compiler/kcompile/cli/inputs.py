@@ -1,0 +1,91 @@
+"""Finds and reads what the user named on the command line."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kcompile.bundle.tree import MANIFEST, MANIFEST_HEAD
+from kcompile.problems import Code, InputError, Problem
+from kcompile.source import Position
+
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+SUFFIXES = (".yaml", ".yml", ".json")
+LOCK_NAME = "kcompile.lock"
+
+
+def read_inputs(arguments: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
+    """Name and content of each file, folders' files in the order of their names.
+
+    Hidden files and folders and other bundles are passed over. A file named twice is read once.
+    """
+    problems: list[Problem] = []
+    inputs: list[tuple[str, bytes]] = []
+    seen: set[str] = set()
+    for argument in arguments:
+        if argument == STDIN:
+            if STDIN not in seen:
+                inputs.append((STDIN_NAME, sys.stdin.buffer.read()))
+            seen.add(STDIN)
+            continue
+        for path in _files(argument, problems):
+            real = os.path.realpath(path)
+            if real not in seen:
+                seen.add(real)
+                inputs += _read(path, problems)
+    if problems:
+        raise InputError(problems)
+    return tuple(inputs)
+
+
+def default_lock(arguments: Sequence[str]) -> Path:
+    """kcompile.lock in the deepest folder that holds all inputs; for stdin the working folder."""
+    folders = []
+    for argument in arguments:
+        if argument == STDIN:
+            folders.append(str(Path.cwd()))
+            continue
+        path = Path(argument).absolute()
+        folders.append(str(path if path.is_dir() else path.parent))
+    return Path(os.path.commonpath(folders)) / LOCK_NAME
+
+
+def _problem(path: str, message: str, hint: str = "") -> Problem:
+    return Problem(Code.UNREADABLE, Position(path, 1, 1), message, hint)
+
+
+def _files(argument: str, problems: list[Problem]) -> Iterator[str]:
+    if not Path(argument).is_dir():
+        yield argument
+        return
+    found = 0
+    for folder, folders, names in os.walk(argument):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _bundle(folder, f))
+        for name in sorted(names):
+            path = os.path.join(folder, name)  # noqa: PTH118 - keeps "./" as the user typed it
+            if name.endswith(SUFFIXES) and not name.startswith(".") and Path(path).is_file():
+                found += 1
+                yield path
+    if not found:
+        problems.append(_problem(argument, f"no file here ends in {', '.join(SUFFIXES)}"))
+
+
+def _bundle(folder: str, name: str) -> bool:
+    manifest = Path(folder, name, MANIFEST)
+    try:
+        with manifest.open(encoding="utf-8") as file:
+            return file.read(len(MANIFEST_HEAD)) == MANIFEST_HEAD
+    except (OSError, ValueError):
+        return False
+
+
+def _read(path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - one call, no object
+            raise IsADirectoryError(path)
+        yield path, Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "bad name"
+        problems.append(_problem(path, f"cannot be read: {reason}"))

@@ -1,0 +1,65 @@
+"""The command `kcompile`: finds the command asked for and imports only that one."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from kcompile import __version__
+from kcompile.problems import KcompileError
+
+# Name, module, one line of help: known without importing the module.
+_COMMANDS = {
+    "build": ("kcompile.cli.build", "Compile manifests into a bundle."),
+    "describe": ("kcompile.cli.describe", "Show one object of a bundle in detail."),
+    "get": ("kcompile.cli.get", "List objects of a bundle."),
+    "validate": ("kcompile.cli.validate", "Check manifests as build does, and write nothing."),
+}
+
+EXIT_WRONG_INPUT = 1
+EXIT_OUR_BUG = 70
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="kcompile")
+def cli() -> None:
+    """Compile Kubernetes manifests into packet rules, zone files and listeners, offline."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; the user's mistakes and ours end with a message, not a traceback."""
+    try:
+        cli.main(args=arguments, prog_name="kcompile")
+    except KcompileError as error:
+        click.echo(error, err=True)
+        sys.exit(EXIT_WRONG_INPUT)
+    except RecursionError:
+        _our_bug("the input is nested deeper than kcompile can follow")
+    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
+        _our_bug(f"{type(error).__name__}: {error}")
+
+
+def _our_bug(message: str) -> None:
+    click.echo(f"kcompile: internal error: {message}", err=True)
+    click.echo("This is a bug in kcompile, not in your input; nothing was written.", err=True)
+    sys.exit(EXIT_OUR_BUG)
+
+
+if __name__ == "__main__":
+    main()

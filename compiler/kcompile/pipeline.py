@@ -1,0 +1,110 @@
+"""From text to the files of a bundle: the architecture in a page.
+
+text -> documents -> objects -> cluster -> plan -> traffic -> rulesets, zones, node files -> text
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kcompile import __version__
+from kcompile.bundle.sources import sources_json
+from kcompile.bundle.tree import Content, Files, assemble, content
+from kcompile.load import load
+from kcompile.lower.checks import check_lowering
+from kcompile.lower.node import lower_listeners, lower_networks
+from kcompile.lower.resolv import lower_resolv_all
+from kcompile.lower.rules import lower_rules
+from kcompile.lower.zones import lower_zones
+from kcompile.model import Objects
+from kcompile.plan import plan
+from kcompile.plan.keep import next_lock
+from kcompile.plan.lock import Lock, format_lock
+from kcompile.planned import Plan
+from kcompile.problems import Problem
+from kcompile.render.node import listeners_json, modules_text, routes_text, sysctl_text
+from kcompile.render.plan_json import plan_json, settings_pairs
+from kcompile.render.resolv import resolv_text
+from kcompile.render.rules import BlockText, rules_text
+from kcompile.render.zones import zone_text
+from kcompile.resolve import resolve
+from kcompile.resolve.flags import Flags
+from kcompile.traffic import traffic
+from kcompile.validate import validate
+
+Input = tuple[str, bytes | str]
+"""A name to show and what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A build before its files: what can be wrong with an input is known by now."""
+
+    plan: Plan
+    lock: str
+    notes: tuple[Problem, ...]
+    sources: str
+
+
+def make_plan(inputs: Sequence[Input], flags: Flags, lock: Lock) -> Planned:
+    """Everything up to the plan. Raises InputError with all problems of the stage that found
+    some."""
+    objects, sources = _read(inputs)
+    cluster = resolve(objects, flags)
+    planned = plan(cluster, lock)
+    found = check_lowering(planned)
+    notes = (*objects.notes, *cluster.notes, *planned.notes, *found)
+    return Planned(planned, format_lock(next_lock(planned, lock)), notes, sources)
+
+
+def _read(inputs: Sequence[Input]) -> tuple[Objects, str]:
+    """Objects and sources.json; the documents, the largest thing in memory, end here."""
+    documents = load(inputs)
+    objects = validate(documents)
+    return objects, sources_json(documents, objects)
+
+
+def make_files(planned: Planned) -> Files:
+    """The bundle of a plan."""
+    return assemble(
+        {
+            "plan.json": content(plan_json(planned.plan)),
+            **_dns_files(planned.plan),
+            **_node_files(planned.plan),
+            **_rule_files(planned.plan),
+        },
+        version=__version__,
+        settings={key: json.loads(text) for key, text in settings_pairs(planned.plan.settings)},
+        nodes=[node.name for node in planned.plan.nodes],
+        sources=planned.sources,
+    )
+
+
+def _dns_files(plan_: Plan) -> Mapping[str, Content]:
+    return {
+        f"dns/db.{zone.origin.rstrip('.')}": content(zone_text(zone)) for zone in lower_zones(plan_)
+    }
+
+
+def _rule_files(plan_: Plan) -> Mapping[str, Content]:
+    blocks: dict[int, BlockText] = {}
+    files = {}
+    for ruleset in lower_rules(traffic(plan_), plan_.settings):
+        text = content(*rules_text(ruleset, blocks))
+        files.update({f"nodes/{node}/iptables.rules": text for node in ruleset.nodes})
+    return files
+
+
+def _node_files(plan_: Plan) -> Mapping[str, Content]:
+    listeners = lower_listeners(plan_)
+    resolv = lower_resolv_all(plan_)
+    files = {}
+    for network in lower_networks(plan_, listeners):
+        folder = f"nodes/{network.node}"
+        files[f"{folder}/listeners.json"] = content(listeners_json(network.node, listeners))
+        files[f"{folder}/network/routes.batch"] = content(routes_text(network))
+        files[f"{folder}/sysctl.d/90-kcompile.conf"] = content(sysctl_text(network))
+        files[f"{folder}/modules-load.d/kcompile.conf"] = content(modules_text(network))
+        for path, conf in resolv[network.node]:
+            files[f"{folder}/{path}"] = content(resolv_text(conf))
+    return files

@@ -1,0 +1,59 @@
+"""A node's listeners.json, routes, sysctls and modules."""
+
+import json
+from collections.abc import Sequence
+
+from kcompile.address import format_ip
+from kcompile.ir import Listener, NodeNetwork, Route
+from kcompile.render.environment import template
+
+FORMAT_VERSION = 1
+
+
+def listeners_json(node: str, listeners: Sequence[Listener]) -> str:
+    """listeners.json: one listener a line. No addresses means every address of the node."""
+    lines = ",\n".join(
+        json.dumps(
+            {
+                "port": listener.port,
+                "protocol": listener.protocol,
+                "families": [f"IPv{family}" for family in listener.families],
+                "addresses": [],
+                "service": listener.service,
+                "portName": listener.port_name,
+            }
+        )
+        for listener in listeners
+    )
+    block = f"[\n{lines}\n]" if lines else "[]"
+    return (
+        f'{{\n"version": {FORMAT_VERSION},\n"node": {json.dumps(node)},\n'
+        f'"listeners": {block},\n"healthChecks": []\n}}\n'
+    )
+
+
+def routes_text(network: NodeNetwork) -> str:
+    """Commands for `ip -batch`; replace, so that a second run changes nothing."""
+    return template("routes.batch.j2").render(
+        node=network.node, routes=[_words(route) for route in network.routes]
+    )
+
+
+def sysctl_text(network: NodeNetwork) -> str:
+    return template("sysctl.conf.j2").render(sysctls=network.sysctls)
+
+
+def modules_text(network: NodeNetwork) -> str:
+    return template("modules.conf.j2").render(modules=network.modules)
+
+
+def _words(route: Route) -> str:
+    family = route.destination.family
+    words = str(route.destination)
+    if route.via:
+        words += f" via {format_ip(family, route.via)}"
+    if route.device:
+        words += f" dev {route.device}"
+    if route.source:
+        words += f" src {format_ip(family, route.source)}"
+    return words
