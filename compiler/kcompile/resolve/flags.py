@@ -1,4 +1,4 @@
-"""What the command line may say about the cluster, named as kubeadm's and the API server's flags."""
+"""What the command line may say about the cluster, named as Kubernetes names its own flags."""
 
 from dataclasses import dataclass
 

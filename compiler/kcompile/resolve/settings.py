@@ -78,63 +78,10 @@ def resolve_settings(
     documents: Configurations, flags: Flags
 ) -> tuple[Settings, tuple[Finding, ...]]:
     """The settings, and what is wrong with them (then they are not to be used)."""
-    findings: list[Finding] = []
-
-    def flag(label: str, text: str | None, parse: Callable[[str], T]) -> list[Stated[T]]:
-        return _flag(label, text, parse, findings)
-
-    def choose(stated: Sequence[Stated[T]], default: T) -> Stated[T]:
-        return _agreed(stated, default, findings)
-
-    pods = choose(
-        flag("--pod-network-cidr", flags.pod_network_cidr, _cidrs)
-        or [
-            *documents.kubeadm(lambda c: c.pod_subnets, "networking", "podSubnet"),
-            *documents.kube_proxy(lambda c: c.cluster_cidrs, "clusterCIDR"),
-        ],
-        (_POD_SUBNET,),
-    )
-    services = choose(
-        flag("--service-cidr", flags.service_cidr, _cidrs)
-        or [*documents.kubeadm(lambda c: c.service_subnets, "networking", "serviceSubnet")],
-        (_SERVICE_SUBNET,),
-    )
-    node_mask = choose(
-        flag("--node-cidr-mask-size", flags.node_cidr_mask_size, int)
-        or [*documents.kubeadm(lambda c: c.node_mask_ipv4, "controllerManager", "extraArgs")],
-        _NODE_MASK_IPV4,
-    )
-    domain = choose(
-        flag("--service-dns-domain", flags.service_dns_domain, str)
-        or [*documents.kubeadm(lambda c: c.dns_domain, "networking", "dnsDomain")],
-        _DOMAIN,
-    )
-    node_ports = choose(
-        flag("--service-node-port-range", flags.service_node_port_range, parse_port_range)
-        or [*documents.kubeadm(lambda c: c.node_port_range, "apiServer", "extraArgs")],
-        _NODE_PORTS,
-    )
-    exempt = [
-        cidr
-        for text in flags.non_masquerade_cidrs
-        for stated in flag("--non-masquerade-cidr", text, _cidrs)
-        for cidr in stated.value
-    ]
-    masquerade_all = choose(
-        [*documents.kube_proxy(lambda c: c.masquerade_all, "iptables", "masqueradeAll")], False
-    )
-    masquerade_bit = choose(
-        [*documents.kube_proxy(lambda c: c.masquerade_bit, "iptables", "masqueradeBit")],
-        _MASQUERADE_BIT,
-    )
-    localhost = choose(
-        [*documents.kube_proxy(lambda c: c.localhost_node_ports, "iptables", "localhostNodePorts")],
-        True,
-    )
-    findings += _check_ranges(pods, services)
-    findings += _check_node_mask(pods, node_mask)
-    findings += _check_domain(domain)
-    findings += _check_node_ports(node_ports)
+    reader = _Reader(documents, flags)
+    pods, services = reader.pod_ranges(), reader.service_ranges()
+    node_mask, node_ports = reader.node_mask(), reader.node_ports()
+    domain = reader.domain()
     settings = Settings(
         pod_cidrs=pods.value,
         service_cidrs=services.value,
@@ -142,14 +89,111 @@ def resolve_settings(
         cluster_domain=domain.value,
         node_ports=node_ports.value,
         detect_local=flags.detect_local,
-        masquerade_all=masquerade_all.value,
-        masquerade_bit=masquerade_bit.value,
-        localhost_node_ports=localhost.value,
+        masquerade_all=reader.masquerade_all(),
+        masquerade_bit=reader.masquerade_bit(),
+        localhost_node_ports=reader.localhost_node_ports(),
         egress_masquerade=flags.egress_masquerade,
         forward_accept=flags.forward_accept,
-        non_masquerade_cidrs=tuple(sorted(exempt)),
+        non_masquerade_cidrs=reader.non_masquerade_cidrs(),
     )
-    return settings, tuple(findings)
+    return settings, (
+        *reader.findings,
+        *_check_ranges(pods, services),
+        *_check_node_mask(pods, node_mask),
+        *_check_domain(domain),
+        *_check_node_ports(node_ports),
+    )
+
+
+class _Reader:
+    """Reads one setting after the other; `findings` are flags that cannot be read and documents
+    that disagree."""
+
+    def __init__(self, documents: Configurations, flags: Flags) -> None:
+        self.documents = documents
+        self.flags = flags
+        self.findings: list[Finding] = []
+
+    def pod_ranges(self) -> Stated[tuple[Cidr, ...]]:
+        stated = self._flag("--pod-network-cidr", self.flags.pod_network_cidr, _cidrs) or [
+            *self.documents.kubeadm(lambda c: c.pod_subnets, "networking", "podSubnet"),
+            *self.documents.kube_proxy(lambda c: c.cluster_cidrs, "clusterCIDR"),
+        ]
+        return self._agreed(stated, (_POD_SUBNET,))
+
+    def service_ranges(self) -> Stated[tuple[Cidr, ...]]:
+        stated = self._flag("--service-cidr", self.flags.service_cidr, _cidrs) or [
+            *self.documents.kubeadm(lambda c: c.service_subnets, "networking", "serviceSubnet")
+        ]
+        return self._agreed(stated, (_SERVICE_SUBNET,))
+
+    def node_mask(self) -> Stated[int]:
+        stated = self._flag("--node-cidr-mask-size", self.flags.node_cidr_mask_size, _number) or [
+            *self.documents.kubeadm(lambda c: c.node_mask_ipv4, "controllerManager", "extraArgs")
+        ]
+        return self._agreed(stated, _NODE_MASK_IPV4)
+
+    def node_ports(self) -> Stated[tuple[int, int]]:
+        text = self.flags.service_node_port_range
+        stated = self._flag("--service-node-port-range", text, parse_port_range) or [
+            *self.documents.kubeadm(lambda c: c.node_port_range, "apiServer", "extraArgs")
+        ]
+        return self._agreed(stated, _NODE_PORTS)
+
+    def domain(self) -> Stated[str]:
+        stated = self._flag("--service-dns-domain", self.flags.service_dns_domain, str) or [
+            *self.documents.kubeadm(lambda c: c.dns_domain, "networking", "dnsDomain")
+        ]
+        return self._agreed(stated, _DOMAIN)
+
+    def masquerade_all(self) -> bool:
+        stated = self.documents.kube_proxy(lambda c: c.masquerade_all, "iptables", "masqueradeAll")
+        return self._agreed([*stated], default=False).value
+
+    def masquerade_bit(self) -> int:
+        stated = self.documents.kube_proxy(lambda c: c.masquerade_bit, "iptables", "masqueradeBit")
+        return self._agreed([*stated], _MASQUERADE_BIT).value
+
+    def localhost_node_ports(self) -> bool:
+        stated = self.documents.kube_proxy(
+            lambda c: c.localhost_node_ports, "iptables", "localhostNodePorts"
+        )
+        return self._agreed([*stated], default=True).value
+
+    def non_masquerade_cidrs(self) -> tuple[Cidr, ...]:
+        found = [
+            cidr
+            for text in self.flags.non_masquerade_cidrs
+            for stated in self._flag("--non-masquerade-cidr", text, _cidrs)
+            for cidr in stated.value
+        ]
+        return tuple(sorted(found))
+
+    def _flag(self, label: str, text: str | None, parse: Callable[[str], T]) -> list[Stated[T]]:
+        if text is None:
+            return []
+        try:
+            return [Stated(parse(text), None, (), label)]
+        except ValueError:
+            message = f"{printable(text)} cannot be read; kcompile build --help shows its form"
+            self.findings.append(Finding(Code.SETTING_INVALID, None, (), message, label=label))
+            return []
+
+    def _agreed(self, stated: Sequence[Stated[T]], default: T) -> Stated[T]:
+        if not stated:
+            return Stated(default)
+        first = stated[0]
+        self.findings += [
+            other.finding(
+                Code.SETTINGS_CONFLICT,
+                f"{'.'.join(map(str, other.path))} is {_shown(other.value)},"
+                f" but {_shown(first.value)} at {first}",
+                "make them equal, or let a flag decide",
+            )
+            for other in stated[1:]
+            if other.value != first.value
+        ]
+        return first
 
 
 def parse_port_range(text: str) -> tuple[int, int]:
@@ -165,34 +209,10 @@ def _cidrs(text: str) -> tuple[Cidr, ...]:
     return tuple(parse_cidr(part.strip(" ")) for part in text.split(","))
 
 
-def _flag(
-    label: str, text: str | None, parse: Callable[[str], T], findings: list[Finding]
-) -> list[Stated[T]]:
-    if text is None:
-        return []
-    try:
-        return [Stated(parse(text), None, (), label)]
-    except ValueError:
-        message = f"{printable(text)} cannot be read; see kcompile build --help for its form"
-        findings.append(Finding(Code.SETTING_INVALID, None, (), message, label=label))
-        return []
-
-
-def _agreed(stated: Sequence[Stated[T]], default: T, findings: list[Finding]) -> Stated[T]:
-    if not stated:
-        return Stated(default)
-    first = stated[0]
-    for other in stated[1:]:
-        if other.value != first.value:
-            findings.append(
-                other.finding(
-                    Code.SETTINGS_CONFLICT,
-                    f"{'.'.join(map(str, other.path))} is {_shown(other.value)},"
-                    f" but {_shown(first.value)} at {first}",
-                    "make them equal, or let a flag decide",
-                )
-            )
-    return first
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", text):
+        raise ValueError(text)
+    return int(text)
 
 
 def _shown(value: object) -> str:
