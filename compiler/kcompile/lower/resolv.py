@@ -85,7 +85,7 @@ def _conf(template: PodTemplate, plain: ResolvConf | None) -> ResolvConf | None:
     """What a pod has of its own; None where it has its node's."""
     match template.dns_policy:
         case "ClusterFirst" | "ClusterFirstWithHostNet":
-            return plain and _extended(plain, template.dns_config)
+            return None if plain is None else _extended(plain, template.dns_config)
         case "None":
             return _extended(_NOTHING, template.dns_config)
         case "Default":
