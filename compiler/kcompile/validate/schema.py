@@ -228,7 +228,7 @@ def _shown(value: object) -> str:
         case int() if value.bit_length() > 64:
             return "an integer of more than 64 bits"
         case list():
-            return f"a list of {len(value)}" if value else "an empty list"
+            return f"a list of {len(value)} item{'s' if len(value) > 1 else ''}" if value else "[]"
         case dict():
             return "a mapping"
         case _:
