@@ -1,0 +1,123 @@
+"""The lock file: written, read back, refused."""
+
+from collections.abc import Iterable
+from itertools import combinations
+
+import pytest
+import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kcompile.address import Cidr
+from kcompile.plan.lock import Lock, PodEntry, ServiceEntry, changes, format_lock, parse_lock
+from kcompile.problems import InputError
+
+HEAD = "kcompile-lock: 1\nalgorithm: 1\n"
+
+names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
+ipv4 = st.tuples(st.just(4), st.integers(1, 2**32 - 1))
+nodes = st.builds(
+    lambda prefix, base: (Cidr(4, base >> 32 - prefix << 32 - prefix, prefix),),
+    st.integers(8, 30),
+    st.integers(0, 2**32 - 1),
+)
+pod_keys = st.tuples(names, st.just("Deployment"), names, st.integers(0, 10**9))
+pods = st.builds(PodEntry, names, st.tuples(ipv4), st.just("") | names)
+ports = st.dictionaries(
+    st.tuples(st.integers(1, 65535), st.sampled_from(["TCP", "UDP", "SCTP"])),
+    st.integers(1, 65535),
+    max_size=3,
+).map(lambda found: tuple(sorted(found.items())))
+services = st.builds(ServiceEntry, st.lists(ipv4, max_size=1).map(tuple), ports)
+freed = st.integers(1, 10**8)
+locks = st.builds(
+    Lock,
+    st.dictionaries(names, nodes, max_size=3),
+    st.dictionaries(pod_keys, pods, max_size=5),
+    st.dictionaries(st.tuples(names, names), services, max_size=5),
+    st.dictionaries(names, st.tuples(nodes, freed), max_size=2),
+    st.dictionaries(pod_keys, st.tuples(pods, freed), max_size=2),
+    st.dictionaries(st.tuples(names, names), st.tuples(services, freed), max_size=2),
+)
+
+
+@given(locks)
+def test_what_is_written_is_read(lock: Lock) -> None:
+    held = [
+        *(address for entry in lock.pods.values() for address in entry.ips),
+        *(address for entry in lock.services.values() for address in entry.cluster_ips),
+        *({port for _, port in entry.node_ports} for entry in lock.services.values()),
+        *((key[0], entry.name) for key, entry in lock.pods.items() if entry.name),
+        *lock.nodes.values(),
+    ]
+    assume(not any(one == other for one, other in combinations(held, 2)))
+    assume(disjoint(thing for thing in held if isinstance(thing, set)))
+    assert parse_lock("kcompile.lock", format_lock(lock)) == lock
+
+
+def disjoint(sets: Iterable[set[int]]) -> bool:
+    return all(not one & other for one, other in combinations(sets, 2))
+
+
+@given(locks)
+def test_a_lock_is_yaml_with_an_entry_a_line(lock: Lock) -> None:
+    text = format_lock(lock)
+    read = yaml.safe_load(text)
+    assert len(read) == len(text.splitlines())
+    assert [*read][2:] == sorted([*read][2:], key=lambda key: key.split("/")[0])
+
+
+def problems(text: str) -> list[tuple[str, int]]:
+    with pytest.raises(InputError) as caught:
+        parse_lock("kcompile.lock", text)
+    return [(problem.code.value, problem.position.line) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", [("KC405", 1), ("KC405", 2)]),
+        ("kcompile-lock: 2\nalgorithm: 1\n", [("KC408", 1)]),
+        ("kcompile-lock: 1\nalgorithm: 9\n", [("KC408", 2)]),
+        (HEAD + "<<<<<<< ours\n", [("KC405", 3)]),
+        (HEAD + "node/n1: {podCIDRs: [10.0.0.0/33]}\n", [("KC405", 3)]),
+        (HEAD + "node/n1: {podCIDRs: []}\n", [("KC405", 3)]),
+        (HEAD + "pod/a/Deployment/b/-1: {node: n, ips: [10.0.0.1]}\n", [("KC405", 3)]),
+        (HEAD + "pod/a/Deployment/b/0: {node: n, ips: [10.0.0.1]} \n", [("KC405", 3)]),
+        (HEAD + "pod/a/Deployment/../0: {node: n, ips: [10.0.0.1]}\n", [("KC405", 3)]),
+        (HEAD + "service/a/b: {clusterIPs: [10.0.0.1], freed: 3}\n", [("KC405", 3)]),
+        (HEAD + "freed/service/a/b: {clusterIPs: [10.0.0.1]}\n", [("KC405", 3)]),
+        (HEAD + "service/a/b: {clusterIPs: [], nodePorts: {80/tcp: 3}}\n", [("KC405", 3)]),
+        (HEAD + "x: 1\ny: 2\n", [("KC405", 3), ("KC405", 4)]),
+    ],
+)
+def test_lines_that_kcompile_does_not_write_are_refused(
+    text: str, expected: list[tuple[str, int]]
+) -> None:
+    assert problems(text) == expected
+
+
+def test_two_entries_with_one_address_are_named_both() -> None:
+    text = (
+        HEAD
+        + "service/a/one: {clusterIPs: [10.96.0.5], nodePorts: {80/TCP: 30001}}\n"
+        + "service/a/two: {clusterIPs: [10.96.0.5], nodePorts: {80/TCP: 30001}}\n"
+    )
+    with pytest.raises(InputError) as caught:
+        parse_lock("kcompile.lock", text)
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"kcompile.lock:4:1: KC407: service a/two and service a/one (line 3) hold the same {what}"
+        " (remove one of the two lines and build again)"
+        for what in ("address 10.96.0.5", "node port 30001")
+    ]
+
+
+def test_a_service_may_use_a_node_port_for_two_protocols() -> None:
+    line = "service/a/dns: {clusterIPs: [10.96.0.5], nodePorts: {53/TCP: 30053, 53/UDP: 30053}}\n"
+    assert format_lock(parse_lock("kcompile.lock", HEAD + line)) == HEAD + line
+
+
+def test_changes_are_keys_of_live_entries() -> None:
+    old = HEAD + "node/a: {podCIDRs: [10.244.0.0/24]}\nnode/b: {podCIDRs: [10.244.1.0/24]}\n"
+    new = HEAD + "freed/node/a: {podCIDRs: [10.244.0.0/24], freed: 1}\n" + old.splitlines()[-1]
+    assert changes(old, new) == ("node/a",)
