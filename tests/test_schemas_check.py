@@ -319,6 +319,11 @@ def test_errors_beyond_twenty_are_counted() -> None:
     ]
     assert errors[-1].message == "the Service has 2980 more problems of its form"
     assert len(check("Service", many_ports(20, protocol="tcp"))) == 20
+    unknown = yaml.safe_load(service("{}"))
+    unknown["spec"] = {f"field{number}": 1 for number in range(100_000)}
+    assert check("Service", unknown)[-1].message == (
+        "the Service has 99980 more problems of its form"
+    )
     last = check("Service", many_ports(21, protocol="tcp"))[-1]
     assert last.message == "the Service has 1 more problem of its form"
 

@@ -5,7 +5,6 @@ jsonschema-rs says yes, in microseconds; only after its no does jsonschema say w
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from kcompile.problems import Code, printable
 from kcompile.source import Path
 from kcompile.validate.schema_hints import (
+    Fields,
     enum_hint,
+    fields_of,
     missing_hint,
     text_hint,
     type_hint,
@@ -98,6 +99,11 @@ def _schemas() -> dict[str, Schema]:
 
 
 @cache
+def _fields(name: str) -> Fields:
+    return fields_of(_schemas(), f"{name}.json")
+
+
+@cache
 def _decider(name: str) -> "Validator":
     import jsonschema_rs  # noqa: PLC0415 - only what needs it pays for loading it
 
@@ -140,60 +146,67 @@ def _without(value: object, dropped: set[Path], path: Path) -> object:
 
 def _explain(name: str, kind: str, value: object) -> tuple[SchemaError, ...]:
     # jsonschema goes through unknown keys as a set, in an order that changes from run to run.
-    reasons = sorted(_explainer(name).iter_errors(value), key=_place)
-    found: dict[tuple[Path, str], SchemaError] = {}
-    for reason in reasons[:_SHOWN]:
-        for error in _errors(reason, name, kind):
-            # One value may break several rules; its type says more than the others.
-            one_a_value = "" if error.code in _VALUE_CODES else error.message
-            if error.code is Code.WRONG_TYPE or (error.path, one_a_value) not in found:
-                found[error.path, one_a_value] = error
-    more = len(reasons) - _SHOWN
+    faults = _faults(sorted(_explainer(name).iter_errors(value), key=_place))
+    errors = tuple(_error(*fault, name, kind) for fault in faults[:_SHOWN])
+    more = len(faults) - _SHOWN
     if more > 0:
         message = f"the {kind} has {more} more problem{'s' if more > 1 else ''} of its form"
-        return (*found.values(), SchemaError(Code.INVALID_VALUE, (), message))
-    return tuple(found.values())
+        return (*errors, SchemaError(Code.INVALID_VALUE, (), message))
+    return errors
 
 
 def _place(reason: "ValidationError") -> tuple[Path, list[str]]:
     return tuple(reason.absolute_path), [str(step) for step in reason.absolute_schema_path]
 
 
-_VALUE_CODES = frozenset({Code.WRONG_TYPE, Code.NOT_SUPPORTED, Code.INVALID_VALUE})
+def _faults(reasons: "list[ValidationError]") -> "list[tuple[ValidationError, str]]":
+    """Each reason once for each key that it is about, but for each value only one reason."""
+    found: dict[tuple[Path, Any, str], tuple[ValidationError, str]] = {}
+    for reason in reasons:
+        path: Path = tuple(reason.absolute_path)
+        value: Any = reason.instance
+        schema: Any = reason.schema
+        keys: list[str] = []
+        if reason.validator == "additionalProperties":
+            keys = [key for key in value if key not in schema["properties"]]
+        elif reason.validator == "required":
+            keys = [key for key in schema["required"] if key not in value]
+        elif "propertyNames" in reason.absolute_schema_path:
+            keys = [value]
+        # Of the rules that a value breaks, its type says the most.
+        elif reason.validator == "type" or (path, "", "") not in found:
+            found[path, "", ""] = (reason, "")
+        found.update({(path, reason.validator, key): (reason, key) for key in keys})
+    return list(found.values())
 
 
-def _errors(reason: "ValidationError", name: str, kind: str) -> Iterator[SchemaError]:
+def _error(reason: "ValidationError", key: str, name: str, kind: str) -> SchemaError:
     path: Path = tuple(reason.absolute_path)
     value: Any = reason.instance
     schema: Any = reason.schema
     place = field_path(path) or f"the {kind}"
-    if "propertyNames" in reason.absolute_schema_path:
-        message = f"{place} has the key {printable(value)}; it must be {schema['title']}"
-        hint = text_hint(value, schema)
-        yield SchemaError(Code.INVALID_VALUE, (*path, value), message, hint, at_key=True)
-        return
     match reason.validator:
         case "additionalProperties":
-            for key in value:
-                if key not in schema["properties"]:
-                    message = f"unknown field {printable(key)} in {place}"
-                    hint = unknown_field_hint(_schemas(), f"{name}.json", path, key)
-                    yield SchemaError(Code.UNKNOWN_FIELD, (*path, key), message, hint, at_key=True)
+            message = f"unknown field {printable(key)} in {place}"
+            hint = unknown_field_hint(_fields(name), path, key)
+            return SchemaError(Code.UNKNOWN_FIELD, (*path, key), message, hint, at_key=True)
         case "required":
-            for key in schema["required"]:
-                if key not in value:
-                    message = f"{field_path((*path, key))} is missing"
-                    yield SchemaError(Code.REQUIRED, path, message, missing_hint(value, key))
+            message = f"{field_path((*path, key))} is missing"
+            return SchemaError(Code.REQUIRED, path, message, missing_hint(value, key))
         case "type":
             message = f"{place}: expected {_wanted(schema)}, found {_found(value)}"
-            yield SchemaError(Code.WRONG_TYPE, path, message, type_hint(value, schema, path))
+            return SchemaError(Code.WRONG_TYPE, path, message, type_hint(value, schema, path))
         case "enum":
             allowed = [str(each) for each in schema["enum"] if each != ""]
             message = f"{place} is {_shown(value)}; it must be {_any_of(allowed)}"
-            yield SchemaError(Code.NOT_SUPPORTED, path, message, enum_hint(value, allowed))
+            return SchemaError(Code.NOT_SUPPORTED, path, message, enum_hint(value, allowed))
+        case _ if "propertyNames" in reason.absolute_schema_path:
+            message = f"{place} has the key {printable(key)}; it must be {schema['title']}"
+            hint = text_hint(key, schema)
+            return SchemaError(Code.INVALID_VALUE, (*path, key), message, hint, at_key=True)
         case _:
             message = f"{place} is {_shown(value)}; it must be {schema['title']}"
-            yield SchemaError(Code.INVALID_VALUE, path, message, text_hint(value, schema))
+            return SchemaError(Code.INVALID_VALUE, path, message, text_hint(value, schema))
 
 
 def _wanted(schema: Schema) -> str:

@@ -10,6 +10,8 @@ from kcompile.source import Path
 from kcompile.validate.names import variable_hint
 
 Schema = Mapping[str, Any]
+Fields = Mapping[tuple[str, ...], tuple[str, ...]]
+"""The fields of each closed mapping of a kind by its path, lists taken as their items."""
 
 _FARTHEST = 3
 """Steps between where a field was written and where it may belong."""
@@ -17,9 +19,15 @@ _FARTHEST = 3
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
-def unknown_field_hint(schemas: Mapping[str, Schema], file: str, path: Path, key: str) -> str:
+def fields_of(schemas: Mapping[str, Schema], file: str) -> Fields:
+    fields: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for path, names in _walk(schemas, file, schemas[file], ()):
+        fields.setdefault(path, names)
+    return fields
+
+
+def unknown_field_hint(fields: Fields, path: Path, key: str) -> str:
     """The field that the key resembles, or the mapping that has such a field."""
-    fields = _fields_of(schemas, file)
     place = _without_indices(path)
     known = fields.get(place, ())
     meant = _resembling(key, known)
@@ -111,14 +119,6 @@ def _distance(one: tuple[str, ...], other: tuple[str, ...]) -> int:
     while common < min(len(one), len(other)) and one[common] == other[common]:
         common += 1
     return len(one) + len(other) - 2 * common
-
-
-def _fields_of(schemas: Mapping[str, Schema], file: str) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """The fields of each closed mapping of a kind, lists taken as their items."""
-    fields: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for path, names in _walk(schemas, file, schemas[file], ()):
-        fields.setdefault(path, names)
-    return fields
 
 
 def _walk(
