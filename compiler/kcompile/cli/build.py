@@ -38,7 +38,7 @@ def command(output: Path, *, check: bool, **options: Any) -> None:
 
 
 def _check(compiled: Compiled, output: Path) -> None:
-    from kcompile.bundle.existing import check_bundle  # noqa: PLC0415 - only where it is needed
+    from kcompile.bundle.write import check_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
     differing = check_bundle(output, make_files(compiled.planned))
