@@ -1,0 +1,1 @@
+"""Nodes and pods as network namespaces of this machine, for tests. See README.md."""

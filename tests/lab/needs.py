@@ -1,0 +1,107 @@
+"""What a lab takes of the machine, each absence named in the reason of a skip."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Every match and target that a node's file may use, so that a kernel without one is told from a
+# wrong file.
+TRIAL = """\
+*filter
+:T - [0:0]
+-A T -p tcp -m tcp --dport 1 -m conntrack --ctstate NEW -m addrtype --dst-type LOCAL -j REJECT
+COMMIT
+*nat
+:T - [0:0]
+-A T -m comment --comment t -m statistic --mode random --probability 0.5 -j MASQUERADE
+-A T -m mark --mark 0x4000/0x4000 -j MARK --set-xmark 0x4000/0x0
+-A T -p tcp -m tcp -j DNAT --to-destination 192.0.2.1:80
+COMMIT
+"""
+DNS_SERVERS = ("named", "nsd", "knotd")
+
+
+def requires(*programs: str) -> None:
+    """Skip, with the reason, unless labs can be made here and the programs are installed."""
+    absent = [program for program in ("ip", "unshare", "mount", *programs) if not found(program)]
+    if absent:
+        pytest.skip(f"not installed: {', '.join(absent)}")
+    reason = _why_no_namespaces()
+    if reason:
+        pytest.skip(reason)
+
+
+def requires_flavour(flavour: str) -> None:
+    """Skip unless iptables of that flavour is installed and the kernel has what it needs."""
+    requires(f"iptables-{flavour}", f"iptables-{flavour}-restore", f"iptables-{flavour}-save")
+    reason = _why_no_rules(flavour)
+    if reason:
+        pytest.skip(reason)
+
+
+def requires_bridge_netfilter() -> None:
+    if not Path("/proc/sys/net/bridge").exists():
+        pytest.skip("the kernel module br_netfilter is not loaded (modprobe br_netfilter)")
+
+
+def requires_dns_server() -> tuple[str, ...]:
+    """The name servers that are installed; at least one."""
+    servers = tuple(server for server in DNS_SERVERS if found(server))
+    if not servers:
+        pytest.skip(f"no name server is installed (one of {', '.join(DNS_SERVERS)})")
+    return servers
+
+
+def found(program: str) -> bool:
+    # Where an unprivileged user's PATH does not look.
+    return shutil.which(program, path=search_path()) is not None
+
+
+def search_path() -> str:
+    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+
+
+def in_scratch_netns(
+    argv: list[str], stdin: str = "", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in network and mount namespaces that end with it, /run its own."""
+    own_run = 'mount -t tmpfs none /run && exec "$@"'
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    return subprocess.run(
+        ["unshare", "--net", "--mount", *user, "sh", "-c", own_run, "sh", *argv],
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=cwd,
+        env=os.environ | {"PATH": search_path()},
+    )
+
+
+@functools.cache
+def _why_no_namespaces() -> str:
+    if sys.platform != "linux":
+        return "network namespaces are Linux'"
+    made = in_scratch_netns(
+        ["ip", "-batch", "-"],
+        "link add veth0 type veth peer name veth1\nlink add bridge0 type bridge\nlink set lo up\n",
+    )
+    if made.returncode:
+        who = "" if os.geteuid() == 0 else " (not root)"
+        return f"no network namespaces with veth and bridge here{who}: {made.stdout.strip()}"
+    return ""
+
+
+@functools.cache
+def _why_no_rules(flavour: str) -> str:
+    loaded = in_scratch_netns([f"iptables-{flavour}-restore"], TRIAL)
+    if loaded.returncode:
+        return f"iptables-{flavour} lacks something in this kernel: {loaded.stdout.strip()}"
+    return ""

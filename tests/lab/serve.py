@@ -1,0 +1,79 @@
+"""The servers in the pods: each tells who it is and which source address it saw."""
+
+import json
+import select
+import socket
+from collections.abc import Iterable
+
+from lab.describe import Port
+
+HTTP_HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+class Listener:
+    """A listening socket of one pod; it stays in the network namespace that it was made in."""
+
+    def __init__(self, pod: str, port: Port) -> None:
+        tcp = port.protocol == "TCP"
+        self.pod, self.tcp = pod, tcp
+        kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
+        self.socket = socket.socket(socket.AF_INET, kind)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("", port.number))
+        self.socket.setblocking(False)
+        if tcp:
+            self.socket.listen(4096)
+
+    def answer(self, source: str) -> bytes:
+        return json.dumps({"pod": self.pod, "source": source}).encode() + b"\n"
+
+
+def serve(listeners: Iterable[Listener]) -> None:
+    """One process answers for every pod, for ever."""
+    poll = select.epoll()
+    listening = {listener.socket.fileno(): listener for listener in listeners}
+    connected: dict[int, tuple[socket.socket, bytes]] = {}
+    for number in listening:
+        poll.register(number, select.EPOLLIN)
+    while True:
+        for number, _ in poll.poll():
+            if number in connected:
+                poll.unregister(number)
+                _finish(*connected.pop(number))
+            elif listening[number].tcp:
+                for connection, answer in _accept(listening[number]):
+                    connected[connection.fileno()] = (connection, answer)
+                    poll.register(connection.fileno(), select.EPOLLIN)
+            else:
+                _echo(listening[number])
+
+
+def _accept(listener: Listener) -> Iterable[tuple[socket.socket, bytes]]:
+    while True:
+        try:
+            connection, (source, _) = listener.socket.accept()
+        except OSError:  # none left, or the client has gone
+            return
+        connection.setblocking(False)
+        yield connection, listener.answer(source)
+
+
+def _finish(connection: socket.socket, answer: bytes) -> None:
+    with connection:
+        try:
+            request = connection.recv(4096)
+            if request.startswith(b"GET "):
+                answer = HTTP_HEAD % len(answer) + answer
+            if request:
+                connection.send(answer)
+        except OSError:
+            return  # the client has gone; it counts that itself
+
+
+def _echo(listener: Listener) -> None:
+    while True:
+        try:
+            _, (source, port) = listener.socket.recvfrom(2048)
+            listener.socket.sendto(listener.answer(source), (source, port))
+        except OSError:  # none left
+            return

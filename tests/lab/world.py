@@ -1,0 +1,270 @@
+"""The process that holds a lab: it makes the namespaces, sets the nodes up, runs what it is told.
+
+Started by lab.cluster as `python -m lab.world FD`; speaks JSON, a line each way, on that socket.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from lab import describe
+from lab.describe import Lab, LabNode, LabPod, Port, Probe
+from lab.kernel import die_with_parent, inside, new_netns, sandbox
+from lab.probe import run_probes
+from lab.serve import Listener, serve
+
+# Where the kernel's own defaults are, said out loud: a new network namespace inherits some of
+# these from the machine that the tests run on (net.core.devconf_inherit_init_net).
+KERNEL_DEFAULTS = {
+    "net/ipv4/ip_forward": "0",
+    "net/ipv4/conf/all/route_localnet": "0",
+    "net/ipv4/conf/default/route_localnet": "0",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/bridge/bridge-nf-call-iptables": "0",
+    "net/bridge/bridge-nf-call-ip6tables": "0",
+}
+# Refusals are ICMP messages, of which a node sends 6 in a burst and then one a second to each
+# client. A real client does not mind; a test that counts refusals would see time-outs.
+REFUSALS_UNLIMITED = {
+    "net/ipv4/icmp_ratelimit": "0",
+    "net/ipv4/icmp_msgs_per_sec": "100000",
+    "net/ipv4/icmp_msgs_burst": "10000",
+}
+# Run a program with another resolv.conf: mount it in a mount namespace of its own.
+WITH_RESOLV = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+
+
+class World:
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.netns: dict[str, int] = {}
+        self.listeners: list[Listener] = []
+        self.missing: list[str] = []
+        self.errors: list[str] = []
+
+    def build(self) -> None:
+        self._segment()
+        for node in self.lab.nodes:
+            self._node(node)
+        for pod in self.lab.pods:
+            self._pod(pod)
+        self._start_servers()
+        for node in self.lab.nodes:
+            self._load(node)
+
+    # -- links and addresses: what a machine and a CNI plugin bring
+
+    def _segment(self) -> None:
+        """The wire between nodes, router and neighbour, and the internet behind the router."""
+        lab = self.lab
+        prefix = lab.segment.prefixlen
+        hosts = [(node.name, node.address) for node in lab.nodes]
+        hosts += [(describe.ROUTER, lab.router), (describe.NEIGHBOUR, lab.neighbour)]
+        for name in ("wire", describe.INTERNET, *(name for name, _ in hosts)):
+            self._new(name)
+        lines = ["link add br0 type bridge", "link set br0 up"]
+        for index, (name, _) in enumerate(hosts):
+            lines += self._plug(f"port{index}", name, "eth0")
+            lines.append(f"link set port{index} master br0")
+        self._ip("wire", lines)
+        for name, address in hosts:
+            self._ip(name, ["link set eth0 up", f"addr add {address}/{prefix} dev eth0"])
+        self._internet()
+
+    def _internet(self) -> None:
+        router, host = describe.INTERNET_ROUTER, describe.INTERNET_HOST
+        self._ip(describe.ROUTER, self._plug("eth1", describe.INTERNET, "eth0"))
+        self._ip(describe.ROUTER, [f"addr add {router}/24 dev eth1"])
+        self._sysctl(describe.ROUTER, {"net/ipv4/ip_forward": "1"})
+        self._ip(
+            describe.INTERNET,
+            [
+                "link set eth0 up",
+                f"addr add {host}/24 dev eth0",
+                f"route add default via {router}",
+            ],
+        )
+        self._listen(describe.INTERNET, (Port("TCP", describe.INTERNET_PORT),))
+
+    def _node(self, node: LabNode) -> None:
+        self._sysctl(node.name, KERNEL_DEFAULTS | REFUSALS_UNLIMITED)
+        prefix = node.pod_cidr.partition("/")[2]
+        lines = [
+            "link add cbr0 type bridge",
+            "link set cbr0 up",
+            f"addr add {node.gateway}/{prefix} dev cbr0",
+        ]
+        if self.lab.variant.default_route:
+            lines.append(f"route add default via {self.lab.router}")
+        for index, pod in enumerate(pod for pod in self.lab.pods if pod.node == node.name):
+            self._new(pod.name)
+            lines += self._plug(f"veth{index}", pod.name, "eth0")
+            lines.append(f"link set veth{index} master cbr0")
+            lines.append(f"link set veth{index} type bridge_slave hairpin on")
+        self._ip(node.name, lines)
+
+    def _pod(self, pod: LabPod) -> None:
+        node = self.lab.node(pod.node)
+        prefix = node.pod_cidr.partition("/")[2]
+        self._ip(
+            pod.name,
+            [
+                "link set eth0 up",
+                f"addr add {pod.address}/{prefix} dev eth0",
+                f"route add default via {node.gateway}",
+            ],
+        )
+        self._listen(pod.name, pod.ports)
+
+    def _new(self, name: str) -> None:
+        if name in self.netns:
+            raise ValueError(f"two hosts are called {name}")
+        self.netns[name] = new_netns()
+        self._ip(name, ["link set lo up"])
+
+    def _plug(self, port: str, name: str, device: str) -> list[str]:
+        """A cable from `port` here to `device` there."""
+        there = f"/proc/{os.getpid()}/fd/{self.netns[name]}"
+        return [
+            f"link add {port} type veth peer name {device} netns {there}",
+            f"link set {port} up",
+        ]
+
+    def _ip(self, name: str, lines: list[str]) -> None:
+        failure = self._program(name, ["ip", "-batch", "-"], "\n".join(lines) + "\n")
+        if failure:
+            raise OSError(f"{name}: {failure}")
+
+    def _listen(self, name: str, ports: tuple[Port, ...]) -> None:
+        with inside(self.netns[name]):
+            self.listeners += [Listener(name, port) for port in ports]
+
+    def _start_servers(self) -> None:
+        if os.fork() == 0:
+            die_with_parent()
+            try:
+                serve(self.listeners)
+            finally:
+                os._exit(1)
+        for listener in self.listeners:
+            listener.socket.close()
+
+    # -- a node's files, as an operator would load them
+
+    def _load(self, node: LabNode) -> None:
+        variant = self.lab.variant
+        policy = [f"iptables-{variant.flavour}", "-P", "FORWARD", variant.forward]
+        self._step(node, policy)
+        for path in node.sysctls:
+            self._sysctl(node.name, read_sysctl_conf(Path(path).read_text()))
+        if node.routes:
+            self._step(node, ["ip", "-batch", node.routes])
+        if node.rules:
+            self._step(node, [f"iptables-{variant.flavour}-restore"], node.rules)
+        # A flushing restore with policy "-" keeps the policy on legacy, but the nft flavour makes
+        # it ACCEPT again; dockerd, started later, would set it again.
+        self._step(node, policy)
+
+    def _step(self, node: LabNode, argv: list[str], stdin: str | None = None) -> None:
+        text = Path(stdin).read_text() if stdin else ""
+        failure = self._program(node.name, argv, text)
+        if failure:
+            self.errors.append(f"{node.name}: {' '.join(argv)}: {failure}")
+
+    def _sysctl(self, name: str, values: dict[str, str]) -> None:
+        with inside(self.netns[name]):
+            for key, value in values.items():
+                try:
+                    Path("/proc/sys", key).write_text(value)
+                except OSError as error:
+                    self.missing.append(f"{name}: {key} = {value}: {error.strerror}")
+
+    def _program(self, name: str, argv: list[str], stdin: str) -> str:
+        """Why the program failed; "" if it did not."""
+        with inside(self.netns[name]):
+            done = subprocess.run(
+                argv,
+                input=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+        return f"exit {done.returncode}: {done.stdout[-2000:]}" if done.returncode else ""
+
+    # -- what tests ask for
+
+    def run(self, name: str, argv: list[str], timeout: float) -> dict[str, Any]:
+        pod = next((pod for pod in self.lab.pods if pod.name == name), None)
+        if pod and pod.resolv:
+            argv = ["unshare", "--mount", "sh", "-c", WITH_RESOLV, pod.resolv, *argv]
+        with inside(self.netns[name]):
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout,
+            )
+        return {"status": done.returncode, "out": done.stdout, "err": done.stderr}
+
+    def start(self, name: str, argv: list[str], log: str) -> dict[str, Any]:
+        """A program in the background; it ends with the lab at the latest."""
+        with inside(self.netns[name]), Path(log).open("w") as output:
+            program = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+        return {"pid": program.pid}
+
+    def answer(self, request: dict[str, Any]) -> object:
+        match request:
+            case {"probe": list(probes)}:
+                return run_probes([Probe(**probe) for probe in probes], self.netns)
+            case {"run": [str(name), list(argv)], "timeout": timeout}:
+                return self.run(name, argv, timeout)
+            case {"start": [str(name), list(argv)], "log": str(log)}:
+                return self.start(name, argv, log)
+        raise ValueError(f"not a request: {request}")
+
+
+def read_sysctl_conf(text: str) -> dict[str, str]:
+    """sysctl.d(5): `key = value` lines; both separators, '-' before a key, '#' and ';' comments."""
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if equals and not key.startswith(("#", ";")):
+            key = key.strip().removeprefix("-")
+            values[key if "/" in key.split(".")[0] else key.replace(".", "/")] = value.strip()
+    return values
+
+
+def main() -> None:
+    stream = socket.socket(fileno=int(sys.argv[1])).makefile("rw")
+    sandbox()
+    world = World(describe.from_json(stream.readline()))
+    try:
+        world.build()
+        reply: object = {"errors": world.errors, "missing": world.missing}
+    except (OSError, ValueError) as error:
+        reply = {"errors": [str(error)], "missing": world.missing}
+    while True:
+        stream.write(json.dumps(reply) + "\n")
+        stream.flush()
+        line = stream.readline()
+        if not line:
+            os._exit(0)
+        try:
+            reply = {"answer": world.answer(json.loads(line))}
+        except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+            reply = {"failed": f"{type(error).__name__}: {error}"}
+
+
+if __name__ == "__main__":
+    main()
