@@ -1,1 +1,35 @@
-"""Stage."""
+"""Stage validate: is each object right by itself?"""
+
+from collections.abc import Sequence
+
+from kcompile.load.document import Document
+from kcompile.load.locate import problems_of
+from kcompile.model import Object, Objects
+from kcompile.problems import InputError, Severity
+from kcompile.source import Origin
+from kcompile.validate.dispatch import read_object
+from kcompile.validate.flatten import flatten
+from kcompile.validate.remarks import remarks
+from kcompile.validate.review import Ledger
+
+__all__ = ["validate"]
+
+
+def validate(documents: Sequence[Document]) -> Objects:
+    """The objects that act, typed and with Kubernetes' defaults.
+
+    Raises InputError with all problems if one of them is an error.
+    """
+    ledger = Ledger()
+    items: list[Object] = []
+    origins: list[Origin] = []
+    for document in documents:
+        for single in flatten(document, ledger):
+            item = read_object(single, ledger)
+            if item is not None:
+                items.append(item)
+                origins.append(single.origin)
+    problems = problems_of([*ledger.findings, *remarks(ledger)])
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise InputError(problems)
+    return Objects(tuple(items), tuple(origins), frozenset(ledger.namespaces), problems)

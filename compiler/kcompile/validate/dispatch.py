@@ -1,0 +1,109 @@
+"""Each object to the reader of its kind, or to a remark about it."""
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from kcompile.model import Object
+from kcompile.problems import Code, Finding, printable
+from kcompile.validate.config import read_cluster_configuration, read_kube_proxy_configuration
+from kcompile.validate.flatten import Single
+from kcompile.validate.fragment import check_fragment
+from kcompile.validate.kinds import (
+    ActingKind,
+    Acts,
+    Ignored,
+    NotCompiled,
+    NotEnforced,
+    Refused,
+    Tool,
+    Unknown,
+    role_of,
+)
+from kcompile.validate.metadata import check_metadata, note_namespace
+from kcompile.validate.names import variable_hint
+from kcompile.validate.node import read_namespace, read_node
+from kcompile.validate.review import Ledger, Review
+from kcompile.validate.schema import SchemaError, check
+from kcompile.validate.service import read_service
+from kcompile.validate.workload import read_deployment
+
+
+def read_object(single: Single, ledger: Ledger) -> Object | None:
+    """The object if its kind acts; findings and remarks go to the ledger."""
+    role = role_of(single.api_version, single.kind)
+    review = Review(single.origin, ledger)
+    kind, value = single.kind, single.value
+    match role:
+        case Acts():
+            return _read_acting(single, role, review)
+        case NotCompiled(may_be_generated):
+            check_metadata(value, review, may_be_generated=may_be_generated)
+            review.remark(Code.NOT_COMPILED, kind)
+        case Refused():
+            message = f"{kind} is not implemented yet: endpoints come from selectors only"
+            review.error(Code.NOT_IMPLEMENTED, ("kind",), message, "leave it out for now")
+        case NotEnforced():
+            note_namespace(value, review)
+            review.remark(Code.NOT_ENFORCED, kind)
+        case Tool():
+            review.remark(Code.TOOL_FILE, kind)
+        case Ignored():
+            note_namespace(value, review)
+            review.remark(Code.IGNORED_KIND, kind)
+        case Unknown(hint):
+            message = f"{printable(single.api_version)} has no kind {printable(kind)}"
+            hint = hint or variable_hint(kind) or variable_hint(single.api_version)
+            review.error(Code.UNKNOWN_KIND, ("kind",), message, hint)
+        case _:
+            assert_never(role)
+    return None
+
+
+def _read_acting(single: Single, role: Acts, review: Review) -> Object | None:
+    findings = review.ledger.findings
+    if role.removed_in:
+        review.remark(Code.REMOVED_VERSION, f"{single.api_version} {role.removed_in}")
+    before = len(findings)
+    errors = check(role.kind, single.value)
+    if not errors:
+        item = _read(role.kind, single.value, review)
+        if len(findings) > before:
+            check_fragment(role.kind, single.value, review)
+        return item
+    if all(error.code is not Code.WRONG_TYPE and error.path for error in errors):
+        _read(role.kind, single.value, review)
+        findings[before:] = [each for each in findings[before:] if not _is_said(each, errors)]
+    findings += [_finding(error, review) for error in errors]
+    check_fragment(role.kind, single.value, review)
+    return None
+
+
+def _read(kind: ActingKind, value: Mapping[str, Any], review: Review) -> Object:
+    match kind:
+        case "Deployment":
+            return read_deployment(value, review)
+        case "Service":
+            return read_service(value, review)
+        case "Node":
+            return read_node(value, review)
+        case "Namespace":
+            return read_namespace(value, review)
+        case "ClusterConfiguration":
+            return read_cluster_configuration(value, review)
+        case "KubeProxyConfiguration":
+            return read_kube_proxy_configuration(value, review)
+        case _:
+            assert_never(kind)
+
+
+def _is_said(finding: Finding, errors: tuple[SchemaError, ...]) -> bool:
+    """Whether the schema has said it: of the same value, or of the same missing field."""
+    return any(
+        finding.path == error.path or finding.message.startswith(error.message) for error in errors
+    )
+
+
+def _finding(error: SchemaError, review: Review) -> Finding:
+    return Finding(
+        error.code, review.origin, error.path, error.message, error.hint, at_key=error.at_key
+    )
