@@ -3,7 +3,7 @@
 import codecs
 import re
 
-from kcompile.load import limits
+from kcompile.load.limits import Limits
 from kcompile.load.lines import position_in
 from kcompile.problems import Code, Problem
 from kcompile.source import Position, Text
@@ -28,10 +28,10 @@ _ASCII_CONTROLS = bytes(c for c in (*range(0x20), 0x7F) if c not in b"\t\n\r")
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
-def decode(name: str, content: bytes | str) -> Text | Problem:
+def decode(name: str, content: bytes | str, limits: Limits) -> Text | Problem:
     """The text of an input, without its byte order mark."""
-    if len(content) > limits.INPUT_BYTES:
-        message = f"the input is larger than {limits.INPUT_BYTES >> 20} MiB"
+    if len(content) > limits.input_bytes:
+        message = f"the input is larger than {limits.input_bytes:,} bytes"
         return Problem(Code.LIMIT, Position(name, 1, 1), message, "split it into several files")
     if isinstance(content, bytes):
         decoded = _decode_bytes(name, content)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from kcompile.load import limits
+from kcompile.load.limits import LIMITS, Limits
 from kcompile.load.scalars import Plain, json_number
 from kcompile.load.tree import Flaw, Mapping, Node, Scalar, Sequence, Tree
 from kcompile.problems import Code, printable
@@ -15,9 +15,9 @@ TOKEN = re.compile(
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
-def read_json_tree(content: str, start: int, end: int) -> Tree:
+def read_json_tree(content: str, start: int, end: int, limits: Limits = LIMITS) -> Tree:
     """The tree of the value in content[start:end], whose grammar is right (or too deep)."""
-    reader = _Reader(TOKEN.finditer(content, start, end))
+    reader = _Reader(TOKEN.finditer(content, start, end), limits)
     try:
         root = reader.value(next(reader.tokens), 1)
     except _AbandonError:
@@ -30,7 +30,8 @@ class _AbandonError(Exception):
 
 
 class _Reader:
-    def __init__(self, tokens: Iterator[re.Match[str]]) -> None:
+    def __init__(self, tokens: Iterator[re.Match[str]], limits: Limits) -> None:
+        self.limits = limits
         self.tokens = tokens
         self.flaws: list[Flaw] = []
 
@@ -38,8 +39,8 @@ class _Reader:
         offset, text = token.start(), token[0]
         if text not in ("{", "["):
             return Scalar(offset, self._scalar(offset, text))
-        if depth > limits.DEPTH:
-            message = f"objects and arrays nest deeper than {limits.DEPTH} levels"
+        if depth > self.limits.depth:
+            message = f"objects and arrays nest deeper than {self.limits.depth} levels"
             self.flaws.append(Flaw(Code.LIMIT, offset, message))
             raise _AbandonError
         return self._mapping(offset, depth) if text == "{" else self._sequence(offset, depth)

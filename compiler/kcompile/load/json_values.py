@@ -9,9 +9,9 @@ import re
 from json import JSONDecodeError
 from typing import Any
 
-from kcompile.load import limits
 from kcompile.load.document import Document, Reading
 from kcompile.load.json_tree import TOKEN, read_json_tree
+from kcompile.load.limits import Limits
 from kcompile.load.lines import count_breaks, lines_of, position_in
 from kcompile.load.scalars import json_number
 from kcompile.load.tree import problem_of
@@ -26,11 +26,11 @@ class _UnusualError(Exception):
     """Something that only the tree reader can locate."""
 
 
-def read_json(text: Text) -> Reading | JSONDecodeError:
+def read_json(text: Text, limits: Limits) -> Reading | JSONDecodeError:
     """All values of a text; an error where it is not JSON from end to end."""
     reading = Reading()
     content = text.content
-    if too_large := _too_large(text):
+    if too_large := _too_large(text, limits):
         reading.problems.append(too_large)
         return reading
     start, line, counted = _after_space(content, 0), 1, 0
@@ -38,12 +38,16 @@ def read_json(text: Text) -> Reading | JSONDecodeError:
         line += count_breaks(content, counted, start)
         counted = start
         try:
-            end = _read_value(text, start, line, reading)
+            end = _read_value(text, start, line, reading, limits)
         except JSONDecodeError as error:
             return error
         except RecursionError:
-            _add_flaws(text, start, len(content), line, reading)
+            reading.problems.extend(_problems(text, start, len(content), line, limits))
             return reading
+        if end - start > limits.document_characters:
+            message = f"the value is longer than {limits.document_characters:,} characters"
+            position = position_in(text.name, content, start)
+            reading.problems.append(Problem(Code.LIMIT, position, message))
         start = _after_space(content, end)
     return reading
 
@@ -62,31 +66,30 @@ def _after_space(content: str, start: int) -> int:
     return match.end() if match else start
 
 
-def _read_value(text: Text, start: int, line: int, reading: Reading) -> int:
+def _read_value(text: Text, start: int, line: int, reading: Reading, limits: Limits) -> int:
     """Read the value at `start`; returns where it ends."""
     try:
         value, end = _STRICT.raw_decode(text.content, start)
-        unusual = _deep(value) or _SURROGATE.search(text.content, start, end) is not None
+        unusual = _deep(value, limits) or _SURROGATE.search(text.content, start, end) is not None
     except _UnusualError:
         _, end = _LAX.raw_decode(text.content, start)
         value, unusual = None, True
-    if unusual and _add_flaws(text, start, end, line, reading):
-        return end
-    if value is not None:
+    problems = _problems(text, start, end, line, limits) if unusual else []
+    reading.problems.extend(problems)
+    if value is not None and not problems:
         reading.documents.append(Document(value, Origin(text, start, end, line)))
     return end
 
 
-def _add_flaws(text: Text, start: int, end: int, line: int, reading: Reading) -> bool:
-    flaws = read_json_tree(text.content, start, end).flaws
+def _problems(text: Text, start: int, end: int, line: int, limits: Limits) -> list[Problem]:
+    flaws = read_json_tree(text.content, start, end, limits).flaws
     lines = lines_of(text.name, text.content, start, end, line)
-    reading.problems.extend(problem_of(flaw, lines) for flaw in flaws)
-    return bool(flaws)
+    return [problem_of(flaw, lines) for flaw in flaws]
 
 
-def _deep(value: Any) -> bool:
+def _deep(value: Any, limits: Limits) -> bool:
     level = [value]
-    for _ in range(limits.DEPTH + 1):
+    for _ in range(limits.depth):
         level = [
             child
             for parent in level
@@ -99,18 +102,18 @@ def _deep(value: Any) -> bool:
     return True
 
 
-def _too_large(text: Text) -> Problem | None:
-    """Counts what is surely more than the nodes first, and them only if that is too much."""
+def _too_large(text: Text, limits: Limits) -> Problem | None:
+    """First counts what is surely no less than the parts, and them only if that is too much."""
     content = text.content
-    if content.count(",") + content.count("[") + content.count("{") <= limits.NODES:
+    if content.count(",") + content.count("[") + content.count("{") <= limits.parts:
         return None
-    start = nodes = depth = 0
+    start = parts = depth = 0
     for token in TOKEN.finditer(content):
         start = token.start() if depth == 0 else start
-        nodes = 1 if depth == 0 else nodes + 1
-        if nodes > limits.NODES:
+        parts = 1 if depth == 0 else parts + 1
+        if parts > limits.parts:
             position = position_in(text.name, content, start)
-            message = f"the value has more than {limits.NODES:,} keys and values"
+            message = f"the value has more than {limits.parts:,} parts (keys, values, brackets)"
             return Problem(Code.LIMIT, position, message)
         if token[0] in ("{", "["):
             depth += 1

@@ -1,13 +1,23 @@
 """How much one input may ask for: far above real manifests, far below what hurts a machine."""
 
-INPUT_BYTES = 256 * 1024 * 1024
-DOCUMENT_CHARACTERS = 128 * 1024 * 1024
+from dataclasses import dataclass
 
-DEPTH = 100
-"""Mappings and sequences inside each other. Kubernetes objects reach about 20, CRDs about 50."""
 
-NODES = 10_000_000
-"""Keys, values and containers of one document, which may be a List of thousands of pods."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one run; tests lower them.
 
-ALIAS_NODES = 250_000
-"""Nodes that all aliases of one document may add to it (go-yaml stops between 0 and 400,000)."""
+    `depth` counts mappings and lists inside each other; Kubernetes objects reach about 20, CRDs
+    about 50. `parts` counts keys, values, and starts and ends of containers of one document, which
+    may be a List of thousands of pods. `alias_nodes` is how many nodes all aliases of a document
+    may add (go-yaml lets between 0 and 400,000 pass).
+    """
+
+    input_bytes: int = 256 * 1024 * 1024
+    document_characters: int = 128 * 1024 * 1024
+    depth: int = 100
+    parts: int = 10_000_000
+    alias_nodes: int = 250_000
+
+
+LIMITS = Limits()

@@ -38,7 +38,13 @@ class NotInJsonError(ValueError):
 
 
 def resolve(word: str) -> Plain:
-    """The value of an unquoted word. Raises NotInJsonError."""
+    """The value that Kubernetes gives an unquoted word. Raises NotInJsonError."""
+    value = as_go_yaml(word)
+    return json_float(value) if type(value) is float else value
+
+
+def as_go_yaml(word: str) -> Plain:
+    """The value of a word before JSON: 1.0 is still a float. Raises NotInJsonError."""
     if word in _WORDS:
         return _WORDS[word]
     if word in _NOT_IN_JSON:
@@ -55,7 +61,8 @@ def resolve(word: str) -> Plain:
 def json_number(text: str) -> int | float | None:
     """The value of a JSON number; None where a 64-bit float cannot hold it."""
     number = _integer(text)
-    return _finite_float(text) if number is None else number
+    value = _finite_float(text) if number is None else number
+    return json_float(value) if type(value) is float else value
 
 
 def json_float(value: float) -> int | float:
@@ -96,6 +103,6 @@ def _integer(digits: str) -> int | None:
     return -value if sign == "-" else value
 
 
-def _finite_float(digits: str) -> int | float | None:
+def _finite_float(digits: str) -> float | None:
     value = float(digits)
-    return json_float(value) if abs(value) != float("inf") else None
+    return value if abs(value) != float("inf") else None

@@ -15,9 +15,9 @@ from yaml.events import (
     StreamStartEvent,
 )
 
-from kcompile.load import limits
 from kcompile.load.events import yaml_events
-from kcompile.load.scalars import NotInJsonError, Plain, json_float, resolve
+from kcompile.load.limits import LIMITS, Limits
+from kcompile.load.scalars import NotInJsonError, Plain, as_go_yaml, json_float, resolve
 from kcompile.load.tree import Flaw, Mapping, Node, Scalar, Sequence, Tree, height, value_of
 from kcompile.problems import Code, printable
 
@@ -38,9 +38,9 @@ _WORDS_FOR_TYPES: dict[type, str] = {
 }
 
 
-def read_yaml_tree(content: str, start: int, end: int) -> Tree:
+def read_yaml_tree(content: str, start: int, end: int, limits: Limits = LIMITS) -> Tree:
     """The tree of the one document in content[start:end], which libyaml has accepted before."""
-    reader = _Reader(yaml_events(content[start:end]), start)
+    reader = _Reader(yaml_events(content[start:end]), start, limits)
     try:
         root = reader.document()
     except _AbandonError:
@@ -61,8 +61,9 @@ class _Anchored:
 
 
 class _Reader:
-    def __init__(self, next_event: Callable[[], Any], base: int) -> None:
+    def __init__(self, next_event: Callable[[], Any], base: int, limits: Limits) -> None:
         self.next_event = next_event
+        self.limits = limits
         self.base = base
         self.flaws: list[Flaw] = []
         self.anchors: dict[str, _Anchored] = {}
@@ -93,9 +94,11 @@ class _Reader:
         offset = self.base + event.start_mark.index
         if type(event) is ScalarEvent:
             return Scalar(offset, self._scalar(event, offset))
-        if depth > limits.DEPTH:
+        if depth > self.limits.depth:
             self._flaw(
-                Code.LIMIT, offset, f"mappings and lists nest deeper than {limits.DEPTH} levels"
+                Code.LIMIT,
+                offset,
+                f"mappings and lists nest deeper than {self.limits.depth} levels",
             )
             raise _AbandonError
         if type(event) is MappingStartEvent:
@@ -113,13 +116,13 @@ class _Reader:
             return Scalar(offset, None)
         self.nodes += anchored.size
         self.nodes_of_aliases += anchored.size
-        if self.nodes_of_aliases > limits.ALIAS_NODES:
-            message = f"aliases add more than {limits.ALIAS_NODES:,} values to this document"
+        if self.nodes_of_aliases > self.limits.alias_nodes:
+            message = f"aliases add more than {self.limits.alias_nodes:,} values to this document"
             self._flaw(Code.LIMIT, offset, message)
             raise _AbandonError
-        if depth - 1 + height(anchored.node) > limits.DEPTH:
+        if depth - 1 + height(anchored.node) > self.limits.depth:
             message = f"with what *{name} stands for, mappings and lists nest deeper than"
-            self._flaw(Code.LIMIT, offset, f"{message} {limits.DEPTH} levels")
+            self._flaw(Code.LIMIT, offset, f"{message} {self.limits.depth} levels")
             raise _AbandonError
         return anchored.node
 
@@ -158,7 +161,10 @@ class _Reader:
         return mapping
 
     def _key(self, event: Any, mapping: Mapping, depth: int) -> str | None:
+        flaws_before = len(self.flaws)
         key = self._node(event, depth + 1)
+        if len(self.flaws) > flaws_before:
+            return None
         offset = self.base + event.start_mark.index
         if isinstance(key, Scalar):
             if isinstance(key.value, str):
@@ -221,8 +227,8 @@ class _Reader:
         if tag not in _SCALAR_TAGS:
             self._wrong_tag(offset, tag, "a single value")
             return None
-        value = resolve(text)
-        if tag == _TAG + "float" and type(value) is int:
+        value = as_go_yaml(text)
+        if tag == _TAG + "float" and (type(value) is int or type(value) is float):
             value = json_float(float(value))
         elif type(value) is not _SCALAR_TAGS[tag]:
             message = f"{printable(text)} is not what its tag !!{tag.removeprefix(_TAG)} says"

@@ -7,6 +7,7 @@ to values; the others are read again as a tree, which knows where everything sta
 import re
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -21,9 +22,9 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from kcompile.load import limits
 from kcompile.load.document import Document, Reading
 from kcompile.load.events import yaml_events
+from kcompile.load.limits import Limits
 from kcompile.load.lines import count_breaks, lines_of, position_in
 from kcompile.load.scalars import NotInJsonError, Plain, resolve
 from kcompile.load.syntax import yaml_problem
@@ -62,6 +63,14 @@ class Keys(dict[str, str]):
 _REMEMBERED = 200_000
 
 
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What the words of all inputs of a run mean."""
+
+    words: Words = field(default_factory=Words)
+    keys: Keys = field(default_factory=Keys)
+
+
 class _UnusualError(Exception):
     """Something that only the tree reader understands."""
 
@@ -74,9 +83,9 @@ class _LimitError(Exception):
         self.offset = offset
 
 
-def read_yaml(text: Text, words: Words, keys: Keys) -> Reading:
+def read_yaml(text: Text, vocabulary: Vocabulary, limits: Limits) -> Reading:
     """All documents of a text, up to the first mistake in the syntax."""
-    stream = _Stream(text, words, keys)
+    stream = _Stream(text, vocabulary, limits)
     try:
         stream.read()
     except yaml.YAMLError as error:
@@ -90,22 +99,22 @@ def read_yaml(text: Text, words: Words, keys: Keys) -> Reading:
 class _Stream:
     """The documents of one text, one after the other."""
 
-    def __init__(self, text: Text, words: Words, keys: Keys) -> None:
+    def __init__(self, text: Text, vocabulary: Vocabulary, limits: Limits) -> None:
         self.text = text
-        self.words = words
-        self.keys = keys
+        self.vocabulary = vocabulary
+        self.limits = limits
         self.reading = Reading()
         self.start = 0
         self.line = 1
         self.lines_differ = _FOREIGN_BREAKS.search(text.content) is not None
 
     def read(self) -> None:
-        _check_sizes(self.text.content)
+        _check_sizes(self.text.content, self.limits)
         next_event = yaml_events(self.text.content)
         for event in iter(next_event, None):
             if type(event) is DocumentStartEvent:
                 self._begin(event)
-                self._document(islice(iter(next_event, None), limits.NODES).__next__)
+                self._document(islice(iter(next_event, None), self.limits.parts).__next__)
 
     def _begin(self, event: Any) -> None:
         """A document without --- starts with its line, for its indentation counts."""
@@ -117,13 +126,13 @@ class _Stream:
     def _document(self, next_event: Callable[[], Any]) -> None:
         marks: list[int] = []
         try:
-            value = _Values(next_event, self.words, self.keys, marks).first()
+            value = _Values(next_event, self.vocabulary, marks, self.limits).first()
             end = next_event().end_mark.index
         except (_UnusualError, NotInJsonError):
             end = self._skip(next_event)
             self._unusual(end)
         except StopIteration:
-            self._too_many_nodes()
+            self._too_many_parts()
         else:
             self._keep(value, end, marks)
 
@@ -138,7 +147,7 @@ class _Stream:
         self.reading.documents.append(Document(value, origin))
 
     def _unusual(self, end: int) -> None:
-        tree = read_yaml_tree(self.text.content, self.start, end)
+        tree = read_yaml_tree(self.text.content, self.start, end, self.limits)
         if not tree.flaws:
             self._keep(value_of(tree.root), end, None)
             return
@@ -154,17 +163,18 @@ class _Stream:
                 kind = type(event)
                 if kind is MappingStartEvent or kind is SequenceStartEvent:
                     depth += 1
-                    if depth > limits.DEPTH:
-                        raise _too_deep(event)
+                    if depth > self.limits.depth:
+                        raise _too_deep(event, self.limits)
                 elif kind is MappingEndEvent or kind is SequenceEndEvent:
                     depth -= 1
                 elif kind is DocumentEndEvent:
                     return int(event.end_mark.index)
         except StopIteration:
-            self._too_many_nodes()
+            self._too_many_parts()
 
-    def _too_many_nodes(self) -> NoReturn:
-        message = f"the document has more than {limits.NODES:,} keys and values"
+    def _too_many_parts(self) -> NoReturn:
+        message = f"the document has more than {self.limits.parts:,} parts"
+        message += " (keys, values, ends of lists and mappings)"
         raise _LimitError(self.start, message)
 
 
@@ -172,12 +182,17 @@ class _Values:
     """The values of one ordinary document. What is not ordinary raises _UnusualError."""
 
     def __init__(
-        self, next_event: Callable[[], Any], words: Words, keys: Keys, marks: list[int]
+        self,
+        next_event: Callable[[], Any],
+        vocabulary: Vocabulary,
+        marks: list[int],
+        limits: Limits,
     ) -> None:
         self.next_event = next_event
-        self.words = words
-        self.keys = keys
+        self.words = vocabulary.words
+        self.keys = vocabulary.keys
         self.marks = marks
+        self.limits = limits
 
     def first(self) -> Any:
         event = self.next_event()
@@ -194,8 +209,8 @@ class _Values:
             event.anchor is not None or event.tag is not None
         ):
             raise _UnusualError
-        if depth > limits.DEPTH:
-            raise _too_deep(event)
+        if depth > self.limits.depth:
+            raise _too_deep(event, self.limits)
         if kind is SequenceStartEvent:
             return self._sequence(depth)
         mark = event.start_mark
@@ -237,18 +252,18 @@ class _Values:
             )
 
 
-def _too_deep(event: Any) -> _LimitError:
-    message = f"mappings and lists nest deeper than {limits.DEPTH} levels"
+def _too_deep(event: Any, limits: Limits) -> _LimitError:
+    message = f"mappings and lists nest deeper than {limits.depth} levels"
     return _LimitError(event.start_mark.index, message)
 
 
-def _check_sizes(content: str) -> None:
+def _check_sizes(content: str, limits: Limits) -> None:
     """A document ends only at --- or ... at the start of a line."""
-    if len(content) <= limits.DOCUMENT_CHARACTERS:
+    if len(content) <= limits.document_characters:
         return
     start = 0
     for end in (*(match.start() for match in _BOUNDARY.finditer(content)), len(content)):
-        if end - start > limits.DOCUMENT_CHARACTERS:
-            size = limits.DOCUMENT_CHARACTERS >> 20
-            raise _LimitError(start, f"the document is larger than {size} Mi characters")
+        if end - start > limits.document_characters:
+            message = f"the document is longer than {limits.document_characters:,} characters"
+            raise _LimitError(start, message)
         start = end
