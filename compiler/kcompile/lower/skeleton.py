@@ -75,29 +75,32 @@ def hooks(settings: Settings) -> tuple[Hook, ...]:
     nat_services = _jump("KUBE-SERVICES", "kubernetes service portals")
     postrouting = _jump("KUBE-POSTROUTING", "kubernetes postrouting rules")
     kube_proxy = "kube-proxy"
-    found = [
-        Hook("filter", "INPUT", 10, kube_proxy, firewall),
-        Hook("filter", "INPUT", 20, kube_proxy, balancer),
-        Hook("filter", "INPUT", 30, kube_proxy, node_ports),
-        Hook("filter", "INPUT", 40, kube_proxy, external),
+    forwards = [
         Hook("filter", "FORWARD", 10, kube_proxy, balancer),
         Hook("filter", "FORWARD", 20, kube_proxy, forward),
         Hook("filter", "FORWARD", 30, kube_proxy, services),
         Hook("filter", "FORWARD", 40, kube_proxy, external),
+    ]
+    postroutings = [Hook("nat", "POSTROUTING", 10, kube_proxy, postrouting)]
+    if settings.forward_accept:
+        accept = _jump(FORWARD, "kcompile: forward for pods")
+        forwards.append(Hook("filter", "FORWARD", 50, "kcompile", accept))
+    if settings.egress_masquerade:
+        egress = _jump(EGRESS, "kcompile: pods to the world")
+        postroutings.append(Hook("nat", "POSTROUTING", 20, "kcompile", egress))
+    return (
+        Hook("filter", "INPUT", 10, kube_proxy, firewall),
+        Hook("filter", "INPUT", 20, kube_proxy, balancer),
+        Hook("filter", "INPUT", 30, kube_proxy, node_ports),
+        Hook("filter", "INPUT", 40, kube_proxy, external),
+        *forwards,
         Hook("filter", "OUTPUT", 10, kube_proxy, firewall),
         Hook("filter", "OUTPUT", 20, kube_proxy, balancer),
         Hook("filter", "OUTPUT", 30, kube_proxy, services),
         Hook("nat", "PREROUTING", 10, kube_proxy, nat_services),
         Hook("nat", "OUTPUT", 10, kube_proxy, nat_services),
-        Hook("nat", "POSTROUTING", 10, kube_proxy, postrouting),
-    ]
-    if settings.forward_accept:
-        accept = _jump(FORWARD, "kcompile: forward for pods")
-        found.append(Hook("filter", "FORWARD", 50, "kcompile", accept))
-    if settings.egress_masquerade:
-        egress = _jump(EGRESS, "kcompile: pods to the world")
-        found.append(Hook("nat", "POSTROUTING", 20, "kcompile", egress))
-    return tuple(found)
+        *postroutings,
+    )
 
 
 def _jump(chain: str, comment: str, *matches: Match) -> Rule:

@@ -54,8 +54,10 @@ class _ClusterIps:
 
     def plan(self) -> None:
         services = [s for s in self.cluster.services if s.type != "ExternalName"]
+        self._reserve(KUBERNETES)
         waiting = [s for s in services if not s.headless and not self._stated(s)]
-        self._reserve()
+        # Any Service may state the tenth address and be the cluster's DNS Service.
+        self._reserve(DNS)
         for service in self._without_locked(waiting):
             key = f"service/{service.namespace}/{service.name}"
             address = self.pool.choose(digest(key), str(service.key))
@@ -90,17 +92,15 @@ class _ClusterIps:
         return True
 
     def _who(self, holder: str) -> str:
-        reserved = holder in (str(KUBERNETES), str(DNS))
-        return f"{holder}, for which it is reserved" if reserved else holder
+        return f"{holder}, for which it is reserved" if holder == str(KUBERNETES) else holder
 
     def _report(self, service: Service, code: Code, path: Path, message: str) -> None:
         origin = self.cluster.origins.get(service.key)
         self.given.findings.append(Finding(code, origin, path, message))
 
-    def _reserve(self) -> None:
-        for key in (KUBERNETES, DNS):
-            if address := reserved_address(self.cidr, key):
-                self.pool.take(address, str(key))
+    def _reserve(self, key: Key) -> None:
+        if address := reserved_address(self.cidr, key):
+            self.pool.take(address, str(key))
 
     def _without_locked(self, services: list[Service]) -> list[Service]:
         """Give the Services what the lock holds for them; the rest is left."""
