@@ -15,6 +15,11 @@ def beside(target: Path, role: str) -> Path:
     return target.with_name(f".{target.name}.kcompile-{role}")
 
 
+def has_leftovers(target: Path) -> bool:
+    """Whether something stands there: a run was killed, or is at work now."""
+    return any(os.path.lexists(beside(target, role)) for role in ("claim", "new", "old"))
+
+
 @contextmanager
 def claimed(target: Path) -> Iterator[None]:
     """Holds a lock on a target, on a file beside it, which goes away with the lock.

@@ -47,6 +47,8 @@ def read_existing(directory: Path) -> Mapping[str, str]:
         raise _not_a_bundle(directory, "this is not a directory")
     if next(directory.iterdir(), None) is None:
         return {}
+    if not os.access(directory, os.W_OK):  # it could be replaced, but not removed afterwards
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
     digests = _read_sums(directory)
     _refuse_foreign(directory, digests)
     return digests

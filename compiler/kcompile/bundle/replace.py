@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from kcompile.bundle.claim import beside, claimed
+from kcompile.bundle.claim import beside, claimed, has_leftovers
 from kcompile.bundle.flush import flush_folder
 from kcompile.problems import Code, InputError, Problem
 from kcompile.source import Position
@@ -21,7 +21,7 @@ def replace_file(path: Path, content: bytes) -> None:
     if os.path.lexists(path):
         if not stat.S_ISREG(path.lstat().st_mode):
             raise _not_a_file(path)
-        if path.read_bytes() == content:
+        if path.read_bytes() == content and not has_leftovers(path):
             return
     with claimed(path):
         new = beside(path, "new")

@@ -1,5 +1,6 @@
 """Bundle stage: the files become a directory, all or nothing."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -26,9 +27,9 @@ def write_bundle(
     """Makes a directory the bundle of these files, and the lock the one that belongs to it.
 
     `files` are those of `assemble`. Whoever looks sees the bundle before or this one, never
-    anything between; after an error everything is as it was. The lock changes first: a build
-    that is killed after that gives the same bundle when it is repeated. Raises InputError if
-    the directory is something else, holds files of others or cannot be written.
+    anything between. The lock changes first, when all files are on the disk: a build that ends
+    there gives the same bundle when it is repeated. Raises InputError if the directory is
+    something else, holds files of others or cannot be written.
     """
     check_paths(files)
     if SHA256SUMS not in files:
@@ -54,8 +55,7 @@ def _write_claimed(
     recover(target)
     staged, old = beside(target, "new"), beside(target, "old")
     for leftover in (staged, old):
-        if os.path.lexists(leftover):
-            shutil.rmtree(leftover)
+        _remove_leftover(leftover)
     digests = read_existing(target)
     if digests.get(SHA256SUMS) == files[SHA256SUMS].digest and is_up_to_date(target, files):
         _write_lock(lock)
@@ -70,6 +70,16 @@ def _write_claimed(
         shutil.rmtree(staged, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
     return report
+
+
+def _remove_leftover(leftover: Path) -> None:
+    if os.path.lexists(leftover):
+        try:
+            shutil.rmtree(leftover)
+        except OSError as error:
+            # rmtree names only the last part of a path, and says nothing when it refuses a link.
+            reason = error.strerror or "this is not a directory"
+            raise OSError(error.errno or errno.ENOTDIR, reason, str(leftover)) from error
 
 
 def _write_lock(lock: Lock | None) -> None:
@@ -91,8 +101,9 @@ def _reported(directory: Path, attempt: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        place = f": {printable(os.fsdecode(error.filename))}" if error.filename else ""
-        reason = f"cannot {attempt} the bundle: {error.strerror or 'input/output error'}{place}"
+        place = os.fsdecode(error.filename or "").removeprefix(f"{directory.parent}/")
+        where = f": {printable(place)}" if place else ""
+        reason = f"cannot {attempt} the bundle: {error.strerror or 'input/output error'}{where}"
         raise _problem(Code.NOT_WRITABLE, directory, reason) from error
 
 
