@@ -177,12 +177,12 @@ def route(real: Article, verb: str, cidr: str, via: str) -> None:
 def test_a_service_without_endpoints_refuses_at_once(real: Article) -> None:
     inside = (*real.nodes, *(pod.name for pod in real.clients))
     probes = [
-        Probe(client, article.EMPTY_IP, article.EMPTY_PORT, protocol, 3)
+        Probe(client, article.EMPTY_IP, article.EMPTY_PORT, protocol, 3, timeout=2)
         for client in inside
         for protocol in ("TCP", "UDP")
     ]
     probes += [
-        Probe(client, node.address, article.EMPTY_NODE_PORT, protocol, 3)
+        Probe(client, node.address, article.EMPTY_NODE_PORT, protocol, 3, timeout=2)
         for client in (*inside, describe.NEIGHBOUR)
         for node in real.lab.nodes
         for protocol in ("TCP", "UDP")

@@ -50,7 +50,7 @@ def test_without_rules_nothing_stands_behind_a_cluster_ip(bundle: Path) -> None:
 
 
 def test_without_routes_pods_of_other_nodes_are_out_of_reach(bundle: Path) -> None:
-    with without(bundle, lambda node: replace(node, routes=None)) as cluster:
+    with without(bundle, lambda node: replace(node, batches=())) as cluster:
         client, backend = pods(cluster.lab)
         assert not ask(cluster, client.name, backend.address, 80).answers
         assert not ask(cluster, client.node, backend.address, 80).answers
@@ -58,7 +58,7 @@ def test_without_routes_pods_of_other_nodes_are_out_of_reach(bundle: Path) -> No
 
 def test_without_routes_and_a_default_route_a_node_cannot_ask_a_cluster_ip(bundle: Path) -> None:
     variant = Variant(default_route=False)
-    with without(bundle, lambda node: replace(node, routes=None), variant) as cluster:
+    with without(bundle, lambda node: replace(node, batches=()), variant) as cluster:
         result = ask(cluster, cluster.lab.nodes[0].name, article.HTTPD_IP, article.PORT)
         assert result.failures == {"ENETUNREACH": 1}
 

@@ -34,7 +34,7 @@ class LabNode:
     address: str
     pod_cidr: str
     sysctls: tuple[str, ...] = ()
-    routes: str | None = None
+    batches: tuple[str, ...] = ()
     rules: str | None = None
 
     @property
@@ -112,7 +112,7 @@ class Probe:
     port: int
     protocol: Literal["TCP", "UDP"] = "TCP"
     count: int = 1
-    timeout: float = 5.0  # seconds
+    timeout: float = 10.0  # seconds; only what fails waits
 
 
 def to_json(lab: Lab) -> str:
@@ -153,7 +153,7 @@ def _node(bundle: Path, node: Any) -> LabNode:
         next(address for address in node["addresses"] if ":" not in address),
         next(cidr for cidr in node["podCIDRs"] if ":" not in cidr),
         tuple(str(path) for path in sorted((folder / "sysctl.d").glob("*.conf"))),
-        _existing(folder / "network" / "routes.batch"),
+        tuple(str(path) for path in sorted((folder / "network").glob("*.batch"))),
         _existing(folder / "iptables.rules"),
     )
 

@@ -14,18 +14,22 @@ from typing import Any
 from lab.describe import Probe
 from lab.kernel import inside
 
-CONCURRENT = 64  # connections of one probe
+# Connections at a time, over all probes: what fits into a CPU's backlog (netdev_max_backlog, 1000
+# packets) and a UDP server's buffer while it is not running. What the kernel drops there is no
+# fault of the rules, and nobody sends a UDP packet again.
+CONCURRENT = 256
 TCPI_TOTAL_RETRANS = 100  # offset in struct tcp_info, linux/tcp.h
 
 
 def run_probes(probes: list[Probe], netns: Mapping[str, int]) -> list[dict[str, Any]]:
     """All probes at once; a socket is made in the network namespace of its client."""
     poll = select.epoll()
-    clients = [_Client(probe) for probe in probes]
+    share = max(1, CONCURRENT // len(probes)) if probes else 0
+    clients = [_Client(probe, share) for probe in probes]
     owners: dict[int, _Client] = {}
     while any(client.left or client.live for client in clients):
         for client in clients:
-            if client.left and len(client.live) < CONCURRENT:
+            if client.left and len(client.live) < client.share:
                 with inside(netns[client.probe.client]):
                     client.start(poll, owners)
         for number, _ in poll.poll(0.02, 512):
@@ -39,8 +43,8 @@ def run_probes(probes: list[Probe], netns: Mapping[str, int]) -> list[dict[str, 
 class _Client:
     """One probe: what is left to start, what is under way, what was counted."""
 
-    def __init__(self, probe: Probe) -> None:
-        self.probe, self.left = probe, probe.count
+    def __init__(self, probe: Probe, share: int) -> None:
+        self.probe, self.share, self.left = probe, share, probe.count
         self.tcp = probe.protocol == "TCP"
         self.live: dict[int, tuple[socket.socket, float]] = {}
         self.answers: Counter[tuple[str, str]] = Counter()
@@ -49,7 +53,7 @@ class _Client:
 
     def start(self, poll: select.epoll, owners: dict[int, "_Client"]) -> None:
         kind = socket.SOCK_STREAM if self.tcp else socket.SOCK_DGRAM
-        while self.left and len(self.live) < CONCURRENT:
+        while self.left and len(self.live) < self.share:
             self.left -= 1
             connection = socket.socket(socket.AF_INET, kind)
             connection.setblocking(False)

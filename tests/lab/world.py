@@ -162,8 +162,8 @@ class World:
         self._step(node, policy)
         for path in node.sysctls:
             self._sysctl(node.name, read_sysctl_conf(Path(path).read_text()))
-        if node.routes:
-            self._step(node, ["ip", "-batch", node.routes])
+        for path in node.batches:
+            self._step(node, ["ip", "-batch", path])
         if node.rules:
             self._step(node, [f"iptables-{variant.flavour}-restore"], node.rules)
         # A flushing restore with policy "-" keeps the policy on legacy, but the nft flavour makes
