@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kcompile.load.document import Document
 from kcompile.load.locate import problems_of
 from kcompile.model import Object, Objects
-from kcompile.problems import InputError, Severity
+from kcompile.problems import Code, Finding, InputError, Severity
 from kcompile.source import Origin
 from kcompile.validate.dispatch import read_object
 from kcompile.validate.flatten import flatten
@@ -29,6 +29,8 @@ def validate(documents: Sequence[Document]) -> Objects:
             if item is not None:
                 items.append(item)
                 origins.append(single.origin)
+    if not documents:
+        ledger.findings.append(Finding(Code.EMPTY_INPUT, None, (), "the input holds no objects"))
     problems = problems_of([*ledger.findings, *remarks(ledger)])
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InputError(problems)

@@ -44,12 +44,12 @@ def read_object(single: Single, ledger: Ledger) -> Object | None:
             review.error(Code.NOT_IMPLEMENTED, ("kind",), message, "leave it out for now")
         case NotEnforced():
             note_namespace(value, review)
-            review.remark(Code.NOT_ENFORCED, kind)
+            review.remark(Code.NOT_ENFORCED, _full_kind(single))
         case Tool():
             review.remark(Code.TOOL_FILE, kind)
         case Ignored():
             note_namespace(value, review)
-            review.remark(Code.IGNORED_KIND, kind)
+            review.remark(Code.IGNORED_KIND, _full_kind(single))
         case Unknown(hint):
             message = f"{printable(single.api_version)} has no kind {printable(kind)}"
             hint = hint or variable_hint(kind) or variable_hint(single.api_version)
@@ -57,6 +57,12 @@ def read_object(single: Single, ledger: Ledger) -> Object | None:
         case _:
             assert_never(role)
     return None
+
+
+def _full_kind(single: Single) -> str:
+    """As kubectl tells kinds of one name apart: Service.serving.knative.dev."""
+    group = single.api_version.rpartition("/")[0]
+    return f"{single.kind}.{group}" if "." in group else single.kind
 
 
 def _read_acting(single: Single, role: Acts, review: Review) -> Object | None:
@@ -97,9 +103,14 @@ def _read(kind: ActingKind, value: Mapping[str, Any], review: Review) -> Object:
 
 
 def _is_said(finding: Finding, errors: tuple[SchemaError, ...]) -> bool:
-    """Whether the schema has said it: of the same value, or of the same missing field."""
+    """Whether the schema has said it: of the same value, or of what is missing or around it."""
     return any(
-        finding.path == error.path or finding.message.startswith(error.message) for error in errors
+        finding.path == error.path
+        or (
+            finding.code is error.code is Code.REQUIRED
+            and finding.message.startswith(error.message.removesuffix(" is missing"))
+        )
+        for error in errors
     )
 
 

@@ -36,7 +36,7 @@ def read_cluster_ips(
     families: Sequence[str] = spec.get("ipFamilies") or ()
     _check_families(families, review)
     if addresses is not None:
-        _check_match(addresses, families, spec, review)
+        _check_match(texts, addresses, families, spec, review)
     selects = bool(spec.get("selector"))
     _check_policy(spec, len(texts), len(set(families)), review, free=headless and not selects)
     stated = tuple(address for address in addresses or () if address[0] == 4)
@@ -87,15 +87,19 @@ def _check_families(families: Sequence[str], review: Review) -> None:
 
 
 def _check_match(
-    addresses: list[IpAddress], families: Sequence[str], spec: Mapping[str, Any], review: Review
+    texts: Sequence[str],
+    addresses: Sequence[IpAddress],
+    families: Sequence[str],
+    spec: Mapping[str, Any],
+    review: Review,
 ) -> None:
     """Each address is of the family in its place; IPv6 is for later."""
     for index, (family, _) in enumerate(addresses[:2]):
         path = ("spec", "clusterIPs", index) if spec.get("clusterIPs") else ("spec", "clusterIP")
         wanted = families[index] if index < len(families) else ""
         if wanted in _FAMILIES and wanted != f"IPv{family}":
-            message = f"is of IPv{family}, but spec.ipFamilies[{index}] is {wanted}"
-            review.error(Code.INVALID_VALUE, path, f"the address {message}")
+            reason = f"must be {wanted}, as spec.ipFamilies[{index}] says"
+            review.invalid(path, texts[index], reason)
         elif family == 6:
             review.not_implemented(path, "IPv6")
 

@@ -38,7 +38,7 @@ def _is_partial(kind: ActingKind, value: Mapping[str, Any]) -> bool:
         isinstance(container, dict) and container.get("image") for container in containers
     )
     labels = _mapping(template, "metadata").get("labels")
-    return not spec.get("selector") and not (images and containers and labels)
+    return not containers or (not spec.get("selector") and not (images and labels))
 
 
 def _mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:

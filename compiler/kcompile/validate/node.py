@@ -38,8 +38,8 @@ def _read_taints(taints: Sequence[Mapping[str, Any]], review: Review) -> tuple[T
     taken: set[tuple[str, str]] = set()
     for index, taint in enumerate(taints):
         path: Path = ("spec", "taints", index)
-        key, effect = taint.get("key") or "", taint["effect"]
-        text = taint.get("value") or ""
+        key, text = taint.get("key") or "", taint.get("value") or ""
+        effect: Any = taint.get("effect") or ""
         review.name((*path, "key"), key, QUALIFIED_NAME)
         review.name((*path, "value"), text, LABEL_VALUE)
         review.one_of((*path, "effect"), effect, _EFFECTS)

@@ -10,6 +10,7 @@ from kcompile.validate.metadata import read_metadata
 from kcompile.validate.names import DNS_SUBDOMAIN
 from kcompile.validate.pod import read_template
 from kcompile.validate.review import Review
+from kcompile.validate.schema import field_path
 from kcompile.validate.selector import matches, read_selector
 
 _SELECTOR_DEFAULTS = frozenset({"extensions/v1beta1", "apps/v1beta1"})
@@ -64,13 +65,15 @@ def _read_selector(
         review.invalid(path, stated, "must select something: an empty selector is every pod")
     elif not matches(selector, template.labels):
         labels: Path = ("spec", "template", "metadata", "labels")
-        message = f"the labels of spec.template, {printable(dict(template.labels))}, do not match"
-        review.error(Code.INVALID_VALUE, labels, f"{message} spec.selector, {_shown(stated)}")
+        held = printable(dict(template.labels))
+        message = f"{field_path(labels)} {held} do not match spec.selector, {_shown(stated)}"
+        review.error(Code.INVALID_VALUE, labels, message)
     return selector
 
 
 def _shown(selector: Mapping[str, Any]) -> str:
-    return printable(selector.get("matchLabels") or dict(selector))
+    simple = selector.get("matchLabels") and not selector.get("matchExpressions")
+    return printable(selector["matchLabels"] if simple else dict(selector))
 
 
 def _check_strategy(strategy: Mapping[str, Any], review: Review) -> None:
