@@ -110,6 +110,8 @@ def _read_own(metadata: Mapping[str, Any], review: Review, rule: NameRule) -> tu
 
 def _check_name(metadata: Mapping[str, Any], review: Review, rule: NameRule) -> str:
     name: str = metadata.get("name") or ""
+    if metadata.get("generateName"):
+        _check_prefix(metadata["generateName"], review, rule)
     if rule.accepts(name):
         return name
     path = ("metadata", "name")
@@ -121,6 +123,13 @@ def _check_name(metadata: Mapping[str, Any], review: Review, rule: NameRule) -> 
     else:
         review.required(path)
     return name
+
+
+def _check_prefix(prefix: str, review: Review, rule: NameRule) -> None:
+    """What the API server holds generateName to, though it does not use it beside a name."""
+    whole = f"{prefix[:-2]}a" if len(prefix) > 1 and prefix.endswith("-") else prefix
+    if not rule.accepts(whole):
+        review.invalid(("metadata", "generateName"), prefix, f"{rule.allowed}, or '-' last")
 
 
 def _check_labels(pairs: Sequence[tuple[str, str | None]], review: Review, path: Path) -> Labels:

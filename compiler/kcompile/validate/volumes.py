@@ -45,3 +45,6 @@ def _check_source(volume: Mapping[str, Any], review: Review, path: Path) -> None
         for needed in _NEEDED.get(key, ()):
             if not volume[key].get(needed):
                 review.required((*path, key, needed))
+    host_path = (volume.get("hostPath") or {}).get("path") or ""
+    if ".." in host_path.split("/"):
+        review.invalid((*path, "hostPath", "path"), host_path, "must not contain '..'")
