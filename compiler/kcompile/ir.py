@@ -270,9 +270,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class NodeNetwork:
-    """What a node needs besides rules: routes, sysctls (key and value) and kernel modules."""
+    """What a node needs besides rules: links (empty bridges), routes, sysctls (key and value) and
+    kernel modules."""
 
     node: str
+    links: tuple[str, ...]
     routes: tuple[Route, ...]
     sysctls: tuple[tuple[str, str], ...]
     modules: tuple[str, ...]

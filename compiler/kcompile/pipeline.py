@@ -4,8 +4,9 @@ text -> documents -> objects -> cluster -> plan -> traffic -> rulesets, zones, n
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from kcompile import __version__
 from kcompile.bundle.sources import sources_json
@@ -22,7 +23,7 @@ from kcompile.plan.keep import next_lock
 from kcompile.plan.lock import Lock, format_lock
 from kcompile.planned import Plan
 from kcompile.problems import Problem
-from kcompile.render.node import listeners_json, modules_text, routes_text, sysctl_text
+from kcompile.render.node import links_text, listeners_json, modules_text, routes_text, sysctl_text
 from kcompile.render.plan_json import plan_json, settings_pairs
 from kcompile.render.resolv import resolv_text
 from kcompile.render.rules import BlockText, rules_text
@@ -36,20 +37,39 @@ Input = tuple[str, bytes | str]
 """A name to show and what it holds."""
 
 
+T = TypeVar("T")
+
+
+class Start(Protocol):
+    """Begins work whose result is wanted later: at once in another process, or when it is asked
+    for. The work is pure, so this shows in no output."""
+
+    def __call__(self, work: Callable[[], T], /) -> Callable[[], T]: ...
+
+
+def when_asked(work: Callable[[], T], /) -> Callable[[], T]:
+    return work
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A build before its files: what can be wrong with an input is known by now."""
+    """A build before its files: what can be wrong with an input is known by now.
+
+    `sources` gives the text of sources.json.
+    """
 
     plan: Plan
     lock: str
     notes: tuple[Problem, ...]
-    sources: str
+    sources: Callable[[], str]
 
 
-def make_plan(inputs: Sequence[Input], flags: Flags, lock: Lock) -> Planned:
+def make_plan(
+    inputs: Sequence[Input], flags: Flags, lock: Lock, start: Start = when_asked
+) -> Planned:
     """Everything up to the plan. Raises InputError with all problems of the stage that found
     some."""
-    objects, sources = _read(inputs)
+    objects, sources = _read(inputs, start)
     cluster = resolve(objects, flags)
     planned = plan(cluster, lock)
     found = check_lowering(planned)
@@ -57,26 +77,28 @@ def make_plan(inputs: Sequence[Input], flags: Flags, lock: Lock) -> Planned:
     return Planned(planned, format_lock(next_lock(planned, lock)), notes, sources)
 
 
-def _read(inputs: Sequence[Input]) -> tuple[Objects, str]:
+def _read(inputs: Sequence[Input], start: Start) -> tuple[Objects, Callable[[], str]]:
     """Objects and sources.json; the documents, the largest thing in memory, end here."""
     documents = load(inputs)
     objects = validate(documents)
-    return objects, sources_json(documents, objects)
+    return objects, start(lambda: sources_json(documents, objects))
 
 
-def make_files(planned: Planned) -> Files:
+def make_files(planned: Planned, start: Start = when_asked) -> Files:
     """The bundle of a plan."""
+    sources = planned.sources()
+    rules = start(lambda: _rule_files(planned.plan))
+    files = {
+        "plan.json": content(plan_json(planned.plan)),
+        **_dns_files(planned.plan),
+        **_node_files(planned.plan),
+    }
     return assemble(
-        {
-            "plan.json": content(plan_json(planned.plan)),
-            **_dns_files(planned.plan),
-            **_node_files(planned.plan),
-            **_rule_files(planned.plan),
-        },
+        {**files, **rules()},
         version=__version__,
         settings={key: json.loads(text) for key, text in settings_pairs(planned.plan.settings)},
         nodes=[node.name for node in planned.plan.nodes],
-        sources=planned.sources,
+        sources=sources,
     )
 
 
@@ -102,6 +124,7 @@ def _node_files(plan_: Plan) -> Mapping[str, Content]:
     for network in lower_networks(plan_, listeners):
         folder = f"nodes/{network.node}"
         files[f"{folder}/listeners.json"] = content(listeners_json(network.node, listeners))
+        files[f"{folder}/network/links.batch"] = content(links_text(network))
         files[f"{folder}/network/routes.batch"] = content(routes_text(network))
         files[f"{folder}/sysctl.d/90-kcompile.conf"] = content(sysctl_text(network))
         files[f"{folder}/modules-load.d/kcompile.conf"] = content(modules_text(network))

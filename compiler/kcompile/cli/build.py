@@ -41,7 +41,7 @@ def _check(compiled: Compiled, output: Path) -> None:
     from kcompile.bundle.write import check_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
-    differing = check_bundle(output, make_files(compiled.planned))
+    differing = check_bundle(output, make_files(compiled.planned, compiled.start))
     for path in (*compiled.lock_changes, *differing):
         click.echo(path)
     if differing or compiled.lock_changes:
@@ -52,7 +52,7 @@ def _write(compiled: Compiled, output: Path) -> None:
     from kcompile.bundle.write import write_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
-    files = make_files(compiled.planned)
+    files = make_files(compiled.planned, compiled.start)
     path = compiled.lock_path
     lock = (path, compiled.planned.lock.encode()) if path else None
     report = write_bundle(output, files, lock=lock)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kcompile.cli.beside import beside, is_worth_it
 from kcompile.cli.inputs import default_lock, read_inputs
 from kcompile.plan.lock import Lock, changes, parse_lock
 from kcompile.problems import Code, InputError, Problem, Severity
@@ -14,7 +15,7 @@ from kcompile.resolve.flags import Flags
 from kcompile.source import Position
 
 if TYPE_CHECKING:
-    from kcompile.pipeline import Planned
+    from kcompile.pipeline import Planned, Start
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,9 +78,10 @@ def compile_options(command: F) -> F:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A plan, and the lock as it was and shall be; no path where there is no lock."""
+    """A plan, how to go on, and what changes in the lock; no path where there is no lock."""
 
     planned: "Planned"
+    start: "Start"
     lock_path: Path | None
     lock_changes: tuple[str, ...]
 
@@ -95,20 +97,21 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
     **flags: Any,
 ) -> Compiled:
     """Read what the options name and plan it. Raises InputError; shows warnings and notes."""
-    from kcompile.pipeline import make_plan  # noqa: PLC0415 - imports jsonschema and jinja2
+    from kcompile.pipeline import make_plan, when_asked  # noqa: PLC0415 - imports jsonschema and jinja2
 
     if no_lock and (locked or lock_path):
         raise click.UsageError("--no-lock goes with neither --lock nor --locked")
     texts = read_inputs(inputs)
     path = None if no_lock else lock_path or default_lock(inputs)
     old, lock = _read_lock(path)
-    planned = make_plan(texts, Flags(detect_local=detect_local != "none", **flags), lock)
+    start = beside if is_worth_it(texts) else when_asked
+    planned = make_plan(texts, Flags(detect_local=detect_local != "none", **flags), lock, start)
     _be_strict(planned.notes, strict=strict)
     show(planned.notes)
     changed = changes(old, planned.lock) if old != planned.lock else ()
     if locked and old != planned.lock:
         raise InputError([_stale(path, changed)])
-    return Compiled(planned, path, changed)
+    return Compiled(planned, start, path, changed)
 
 
 def show(problems: Iterable[Problem]) -> None:

@@ -8,6 +8,10 @@ from kcompile.model import Settings
 from kcompile.planned import Plan, PlannedNode
 
 
+SERVICE_LINK = "kcompile0"
+"""An empty bridge that the service range is routed to, on every node."""
+
+
 def lower_listeners(plan: Plan) -> tuple[Listener, ...]:
     """Every node port, sorted by port and protocol; the same on each node."""
     families = plan.settings.families
@@ -40,6 +44,7 @@ def lower_networks(plan: Plan, listeners: tuple[Listener, ...]) -> tuple[NodeNet
     return tuple(
         NodeNetwork(
             node.name,
+            (SERVICE_LINK,),
             (
                 *(route for owner, route in pod_routes if owner != node.name),
                 *_service_routes(node, plan.settings),
@@ -53,9 +58,14 @@ def lower_networks(plan: Plan, listeners: tuple[Listener, ...]) -> tuple[NodeNet
 
 def _service_routes(node: PlannedNode, settings: Settings) -> Iterator[Route]:
     """A way to the service range, without which connect() on a node that has no default route
-    fails before netfilter sees a packet. Every packet that a rule takes never gets there."""
+    fails before netfilter sees a packet.
+
+    What a rule translates never gets there; the rest is unreachable at once. Not by way of lo:
+    the kernel then answers a refused connection from the Service's address, which is not the
+    node's, and so not at all (net/ipv4/icmp.c; docs/adr/0005).
+    """
     for cidr in settings.service_cidrs:
-        yield Route(cidr, 0, "lo", node.address(cidr.family))
+        yield Route(cidr, 0, SERVICE_LINK, node.address(cidr.family))
 
 
 def _sysctls(settings: Settings, listeners: tuple[Listener, ...]) -> Iterator[tuple[str, str]]:

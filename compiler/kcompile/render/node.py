@@ -32,6 +32,11 @@ def listeners_json(node: str, listeners: Sequence[Listener]) -> str:
     )
 
 
+def links_text(network: NodeNetwork) -> str:
+    """Commands for `ip -batch`; with -force, a second run changes nothing."""
+    return template("links.batch.j2").render(links=network.links)
+
+
 def routes_text(network: NodeNetwork) -> str:
     """Commands for `ip -batch`; replace, so that a second run changes nothing."""
     return template("routes.batch.j2").render(
