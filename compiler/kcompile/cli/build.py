@@ -57,10 +57,11 @@ def _write(compiled: Compiled, output: Path) -> None:
     lock = (path, compiled.planned.lock.encode()) if path else None
     report = write_bundle(output, files, lock=lock)
     plan = compiled.planned.plan
-    counts = (
-        f"{len(plan.nodes)} nodes, {len(plan.pods)} pods, {len(plan.services)} services: "
-        f"{report.files} files, {report.written} of them new"
+    state = f"{report.files} files" if report.written else "unchanged"
+    click.echo(
+        f"{output}: {len(plan.nodes)} nodes, {len(plan.pods)} pods, {len(plan.services)} services:"
+        f" {state}",
+        err=True,
     )
-    click.echo(f"{output}: {counts}", err=True)
     if compiled.lock_changes:
         click.echo(f"{path}: {len(compiled.lock_changes)} entries changed", err=True)

@@ -12,6 +12,7 @@ from kcompile.problems import Code, Finding, OurBugError
 
 # apimachinery's SafeEncodeString: no vowels and no look-alikes, so that no word comes about.
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
+_PAIRS = tuple(first + second for second in _SAFE for first in _SAFE)
 _HASH_LENGTH = 10
 _SUFFIX_LENGTH = 5
 # apiserver's name generator: a pod's name has at most 63 characters.
@@ -169,8 +170,9 @@ def _prefix(workload: Workload) -> str:
 
 
 def _safe(number: int, length: int) -> str:
-    characters = []
-    for _ in range(length):
-        number, index = divmod(number, len(_SAFE))
-        characters.append(_SAFE[index])
-    return "".join(characters)
+    """The last `length` digits of a number, in base 27, as SafeEncodeString's letters."""
+    text = ""
+    while len(text) < length:
+        number, index = divmod(number, len(_PAIRS))
+        text += _PAIRS[index]
+    return text[:length]
