@@ -1,1 +1,1 @@
-"""Stage."""
+"""Readers of a bundle: what `get` and `describe` show."""

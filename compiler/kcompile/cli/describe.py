@@ -1,0 +1,42 @@
+"""`kcompile describe`: objects of a bundle at length, in the lines of kubectl describe."""
+
+from pathlib import Path
+
+import click
+
+from kcompile.explain.bundle import read
+from kcompile.explain.describe import describe
+from kcompile.explain.kinds import WordingError, requests
+from kcompile.explain.missing import missing
+from kcompile.explain.select import select
+from kcompile.problems import InputError
+
+
+@click.command(name="describe")
+@click.argument("what", nargs=-1, required=True, metavar="TYPE [NAME...] | TYPE/NAME...")
+@click.option("-n", "--namespace", default="default", show_default=True, help="Look in this one.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    default=Path("bundle"),
+    show_default=True,
+    help="The directory that `kcompile build` wrote.",
+)
+def command(what: tuple[str, ...], namespace: str, bundle: Path) -> None:
+    """Show services, pods, nodes, deployments or endpoints of a bundle at length.
+
+    Without NAME, all of that type in the namespace.
+    """
+    try:
+        wanted = requests(what)
+    except WordingError as error:
+        raise click.UsageError(str(error)) from None
+    contents = read(bundle)
+    selections = [select(contents, request, namespace) for request in wanted]
+    items = [item for selection in selections for item in selection.items]
+    click.echo("\n\n".join(describe(item, contents) for item in items), nl=False)
+    problems = tuple(missing(contents, selections, namespace, bundle))
+    if problems:
+        raise InputError(problems)
+    if not items:
+        click.echo(f"No resources found in {namespace} namespace.", err=True)

@@ -1,0 +1,138 @@
+"""The tables of `get`: a header and a row an object, in today's columns of kubectl."""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from kcompile.explain.contents import Container, Endpoint, Node, Pod, Service, Workload
+from kcompile.explain.endpoints import Endpoints
+from kcompile.explain.kinds import Kind
+from kcompile.explain.select import Item, Selection, namespace_of
+from kcompile.explain.table import table
+from kcompile.explain.words import (
+    NONE,
+    UNKNOWN,
+    endpoint_list,
+    format_labels,
+    format_selector,
+    join,
+    roles,
+)
+
+_HEADERS: dict[Kind, tuple[str, ...]] = {
+    "node": ("NAME", "STATUS", "ROLES", "AGE", "VERSION"),
+    "pod": ("NAME", "READY", "STATUS", "RESTARTS", "AGE"),
+    "service": ("NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE"),
+    "endpoints": ("NAME", "ENDPOINTS", "AGE"),
+    "deployment": ("NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"),
+}
+_WIDE_HEADERS: dict[Kind, tuple[str, ...]] = {
+    "node": ("INTERNAL-IP", "EXTERNAL-IP", "OS-IMAGE", "KERNEL-VERSION", "CONTAINER-RUNTIME"),
+    "pod": ("IP", "NODE", "NOMINATED NODE", "READINESS GATES"),
+    "service": ("SELECTOR",),
+    "endpoints": (),
+    "deployment": ("CONTAINERS", "IMAGES", "SELECTOR"),
+}
+
+
+def get_table(selection: Selection, *, wide: bool, with_namespace: bool, with_kind: bool) -> str:
+    """ "" if nothing was found."""
+    if not selection.items:
+        return ""
+    prefix = f"{KIND_NAMES[selection.kind]}/" if with_kind else ""
+    with_namespace = with_namespace and selection.kind != "node"
+    header = _HEADERS[selection.kind] + (_WIDE_HEADERS[selection.kind] if wide else ())
+    rows = [("NAMESPACE", *header) if with_namespace else header]
+    for item in selection.items:
+        row = (prefix + item.name, *_row(item), *(_wide_row(item) if wide else ()))
+        rows.append((namespace_of(item), *row) if with_namespace else row)
+    return table(rows)
+
+
+def get_names(selection: Selection) -> str:
+    """The form of `-o name`."""
+    return "".join(f"{KIND_NAMES[selection.kind]}/{item.name}\n" for item in selection.items)
+
+
+KIND_NAMES: dict[Kind, str] = {
+    "node": "node",
+    "pod": "pod",
+    "service": "service",
+    "endpoints": "endpoints",
+    "deployment": "deployment.apps",
+}
+
+
+def _row(item: Item) -> tuple[str, ...]:
+    """The columns after the name. What only a running cluster knows is as in a healthy one."""
+    match item:
+        case Node():
+            return "Ready", roles(item.labels), UNKNOWN, UNKNOWN
+        case Pod():
+            containers = len(item.workload.containers) + len(item.workload.sidecars)
+            return f"{containers}/{containers}", "Running", "0", UNKNOWN
+        case Service():
+            return item.type, _cluster_ip(item), _external_ip(item), _ports(item), UNKNOWN
+        case Endpoints():
+            return endpoint_list(_sockets(item)), UNKNOWN
+        case Workload():
+            replicas = str(item.replicas)
+            return f"{replicas}/{replicas}", replicas, replicas, UNKNOWN
+        case _:
+            assert_never(item)
+
+
+def _wide_row(item: Item) -> tuple[str, ...]:
+    match item:
+        case Node():
+            return item.addresses[0] if item.addresses else NONE, NONE, UNKNOWN, UNKNOWN, UNKNOWN
+        case Pod():
+            return item.ips[0] if item.ips else NONE, item.node.name, NONE, NONE
+        case Service():
+            return (format_labels(item.selector),)
+        case Endpoints():
+            return ()
+        case Workload():
+            names, images = _names_and_images(item.containers)
+            return names, images, format_selector(item)
+        case _:
+            assert_never(item)
+
+
+def _cluster_ip(service: Service) -> str:
+    return service.cluster_ips[0] if service.cluster_ips else NONE
+
+
+def _external_ip(service: Service) -> str:
+    match service.type:
+        case "ExternalName":
+            return service.external_name or NONE
+        case "LoadBalancer":
+            return "<pending>"
+        case _:
+            return NONE
+
+
+def _ports(service: Service) -> str:
+    return join(
+        f"{port.port}:{port.node_port}/{port.protocol}"
+        if port.node_port
+        else f"{port.port}/{port.protocol}"
+        for port in service.ports
+    )
+
+
+def _sockets(endpoints: Endpoints) -> list[Endpoint]:
+    """Every address with every port of its subset, port by port."""
+    return [
+        Endpoint(address.ip, port, address.node, address.pod)
+        for subset in endpoints.subsets
+        for port in (tuple(each.port for each in subset.ports) or (None,))
+        for address in subset.addresses
+    ]
+
+
+def _names_and_images(containers: Iterable[Container]) -> tuple[str, str]:
+    return (
+        ",".join(container.name for container in containers),
+        ",".join(container.image for container in containers),
+    )

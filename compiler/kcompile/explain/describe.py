@@ -1,0 +1,206 @@
+"""`describe`: one object at length, in the lines of kubectl describe.
+
+Lines about what only a running cluster has (conditions, volumes, events) are left out, but for
+`Annotations` and `Events`, which tell a reader that there are none.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+from kcompile.explain.contents import Container, Contents, Node, Pod, Service, ServicePort, Workload
+from kcompile.explain.endpoints import Endpoints, families
+from kcompile.explain.objects import family_policy
+from kcompile.explain.select import Item
+from kcompile.explain.table import DESCRIBE_PADDING, table
+from kcompile.explain.words import NONE, endpoint_list, format_selector, join, roles
+from kcompile.model import Labels
+
+_Field = tuple[str, str]
+
+
+def describe(item: Item, contents: Contents) -> str:
+    match item:
+        case Node():
+            return _node(item, contents)
+        case Pod():
+            return _pod(item)
+        case Service():
+            return _service(item, contents)
+        case Endpoints():
+            return _endpoints(item)
+        case Workload():
+            return _deployment(item)
+        case _:
+            assert_never(item)
+
+
+def _service(service: Service, contents: Contents) -> str:
+    fields = [
+        ("Name:", service.name),
+        ("Namespace:", service.namespace),
+        *_labels("Labels:", service.labels),
+        ("Annotations:", NONE),
+        ("Selector:", join(f"{key}={value}" for key, value in service.selector)),
+        ("Type:", service.type),
+        *_service_addresses(service, contents),
+    ]
+    for port in service.ports:
+        fields += _service_port(port)
+    if service.portless_endpoints:
+        fields.append(("Endpoints:", endpoint_list(service.portless_endpoints)))
+    fields.append(("Session Affinity:", "None"))
+    if service.type in {"NodePort", "LoadBalancer"}:
+        fields.append(("External Traffic Policy:", "Cluster"))
+    if service.type != "ExternalName":
+        fields.append(("Internal Traffic Policy:", "Cluster"))
+    return _lines([*fields, ("Events:", NONE)])
+
+
+def _service_addresses(service: Service, contents: Contents) -> list[_Field]:
+    if service.type == "ExternalName":
+        nothing = [("IP Families:", NONE), ("IP:", NONE), ("IPs:", NONE)]
+        return [*nothing, ("External Name:", service.external_name or NONE)]
+    own_families = families(service, contents.settings)
+    return [
+        ("IP Family Policy:", family_policy(own_families)),
+        ("IP Families:", ",".join(own_families)),
+        ("IP:", service.cluster_ips[0] if service.cluster_ips else NONE),
+        ("IPs:", join(service.cluster_ips)),
+    ]
+
+
+def _service_port(port: ServicePort) -> Iterable[_Field]:
+    name = port.name or "<unset>"
+    yield "Port:", f"{name}  {port.port}/{port.protocol}"
+    yield "TargetPort:", f"{port.target_port}/{port.protocol}"
+    if port.node_port:
+        yield "NodePort:", f"{name}  {port.node_port}/{port.protocol}"
+    yield "Endpoints:", endpoint_list(port.endpoints)
+
+
+def _pod(pod: Pod) -> str:
+    workload = pod.workload
+    host = f"/{pod.node.addresses[0]}" if pod.node.addresses else ""
+    head = [
+        ("Name:", pod.name),
+        ("Namespace:", pod.namespace),
+        ("Node:", f"{pod.node.name}{host}"),
+        *_labels("Labels:", pod.labels),
+        ("Annotations:", NONE),
+        ("Status:", "Running"),
+        ("IP:", pod.ips[0] if pod.ips else ""),
+    ]
+    ips = _lines([("IP:", ip) for ip in pod.ips], "  ") if pod.ips else ""
+    owner = _lines([("Controlled By:", f"{workload.kind}/{workload.name}")])
+    sidecars = _containers("Init Containers:", workload.sidecars) if workload.sidecars else ""
+    return "".join(
+        (
+            _lines(head),
+            f"IPs:{'' if ips else f'  {NONE}'}\n",
+            ips,
+            owner,
+            sidecars,
+            _containers("Containers:", workload.containers),
+            _lines([("Events:", NONE)]),
+        )
+    )
+
+
+def _deployment(workload: Workload) -> str:
+    count = workload.replicas
+    replicas = f"{count} desired | {count} updated | {count} total | {count} available"
+    head = [
+        ("Name:", workload.name),
+        ("Namespace:", workload.namespace),
+        *_labels("Labels:", workload.labels),
+        ("Annotations:", NONE),
+        ("Selector:", format_selector(workload)),
+        ("Replicas:", f"{replicas} | 0 unavailable"),
+    ]
+    template = _lines(_labels("Labels:", workload.pod_labels), "  ")
+    if workload.sidecars:
+        template += _containers("Init Containers:", workload.sidecars, "  ")
+    template += _containers("Containers:", workload.containers, "  ")
+    return f"{_lines(head)}Pod Template:\n{template}{_lines([('Events:', NONE)])}"
+
+
+def _node(node: Node, contents: Contents) -> str:
+    head = [
+        ("Name:", node.name),
+        ("Roles:", roles(node.labels)),
+        *_labels("Labels:", node.labels),
+        ("Annotations:", NONE),
+    ]
+    addresses = [*(("InternalIP:", ip) for ip in node.addresses), ("Hostname:", node.name)]
+    pods = sorted((pod.namespace, pod.name) for pod in contents.pods if pod.node is node)
+    tail = [("Non-terminated Pods:", f"({len(pods)} in total)")]
+    if node.pod_cidrs:
+        tail = [
+            ("PodCIDR:", node.pod_cidrs[0]),
+            ("PodCIDRs:", ",".join(node.pod_cidrs)),
+            *tail,
+        ]
+    pod_rows = [("Namespace", "Name"), ("---------", "----"), *pods]
+    return "".join(
+        (
+            _lines(head),
+            "Addresses:\n",
+            _lines(addresses, "  "),
+            _lines(tail),
+            table(pod_rows, DESCRIBE_PADDING, "  "),
+            _lines([("Events:", NONE)]),
+        )
+    )
+
+
+def _endpoints(endpoints: Endpoints) -> str:
+    head = [
+        ("Name:", endpoints.name),
+        ("Namespace:", endpoints.namespace),
+        *_labels("Labels:", endpoints.labels),
+        ("Annotations:", NONE),
+    ]
+    text = _lines(head) + "Subsets:\n"
+    for subset in endpoints.subsets:
+        fields = [
+            ("Addresses:", join(address.ip for address in subset.addresses)),
+            ("NotReadyAddresses:", NONE),
+        ]
+        text += _lines(fields, "  ")
+        if subset.ports:
+            ports = [
+                (port.name or "<unset>", str(port.port), port.protocol) for port in subset.ports
+            ]
+            header = [("Name", "Port", "Protocol"), ("----", "----", "--------")]
+            text += "  Ports:\n" + table([*header, *ports], DESCRIBE_PADDING, "    ")
+        text += "\n"
+    return text + _lines([("Events:", NONE)])
+
+
+def _containers(title: str, containers: Sequence[Container], indent: str = "") -> str:
+    text = f"{indent}{title}\n"
+    for container in containers:
+        ports = [f"{port.container_port}/{port.protocol}" for port in container.ports]
+        plural = "s" if len(ports) > 1 else ""
+        fields = [
+            ("Image:", container.image),
+            (f"Port{plural}:", ", ".join(ports) or NONE),
+            (f"Host Port{plural}:", ", ".join(_host_port(port) for port in ports) or NONE),
+        ]
+        text += f"{indent and ' '}  {container.name}:\n" + _lines(fields, "    ")
+    return text
+
+
+def _host_port(port: str) -> str:
+    """No host port is planned yet, which kubectl writes as number 0."""
+    return f"0/{port.partition('/')[2]}"
+
+
+def _labels(title: str, labels: Labels) -> list[_Field]:
+    """The first label on the title's line, the others below it."""
+    words = [f"{key}={value}" for key, value in labels] or [NONE]
+    return [(title if index == 0 else "", word) for index, word in enumerate(words)]
+
+
+def _lines(fields: Iterable[_Field], indent: str = "") -> str:
+    return table(fields, DESCRIBE_PADDING, indent)
