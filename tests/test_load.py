@@ -8,8 +8,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcompile.load import Limits, load
+from kcompile.load import Document, Limits, load
+from kcompile.load.locate import locate, mappings
 from kcompile.load.scalars import NotInJsonError, resolve
+from kcompile.load.tree import value_of
+from kcompile.load.yaml_tree import read_yaml_tree
 from kcompile.problems import InputError
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -515,7 +518,19 @@ def test_whatever_comes_gives_values_or_located_problems(parts: list[str]) -> No
                 assert 1 <= problem.position.line <= 1 + text.count("\n") + text.count("\r")
                 assert str(problem).isascii()
         else:
-            json.dumps([document.value for document in documents])
+            for document in documents:
+                check_second_reading(document)
+
+
+def check_second_reading(document: Document) -> None:
+    """The tree that positions come from holds the same values as the document."""
+    origin = document.origin
+    if origin.marks is not None:
+        tree = read_yaml_tree(origin.text.content, origin.start, origin.end)
+        assert not tree.flaws
+        assert json.dumps(value_of(tree.root)) == json.dumps(document.value)
+    for path, position in mappings(document):
+        assert locate(origin, path) == position
 
 
 @given(st.binary())

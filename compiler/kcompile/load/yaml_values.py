@@ -139,12 +139,17 @@ class _Stream:
     def _keep(self, value: Any, end: int, marks: list[int] | None) -> None:
         if value is None:
             return
-        if marks is None or self.lines_differ or end - self.start >= 1 << _COLUMN_BITS:
-            kept = None
-        else:
-            kept = array("q", marks)
+        told = marks is not None and not self.lines_differ and self._columns_fit(end)
+        kept = array("q", marks or ()) if told else None
         origin = Origin(self.text, self.start, end, self.line, marks=kept)
         self.reading.documents.append(Document(value, origin))
+
+    def _columns_fit(self, end: int) -> bool:
+        """Whether every column of the document fits into its bits of a mark."""
+        if end - self.start < 1 << _COLUMN_BITS:
+            return True
+        lines = self.text.content[self.start : end].splitlines()
+        return max(map(len, lines)) < 1 << _COLUMN_BITS
 
     def _unusual(self, end: int) -> None:
         tree = read_yaml_tree(self.text.content, self.start, end, self.limits)
