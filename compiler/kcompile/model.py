@@ -19,6 +19,10 @@ Labels = tuple[tuple[str, str], ...]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
 DnsPolicy = Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]
 WorkloadKind = Literal["Deployment"]
+TrafficPolicy = Literal["Cluster", "Local"]
+FamilyPolicy = Literal["", "SingleStack", "PreferDualStack", "RequireDualStack"]
+Distribution = Literal["", "PreferClose", "PreferSameZone", "PreferSameNode"]
+IpMode = Literal["VIP", "Proxy"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -109,6 +113,18 @@ class PodTemplate:
     node_name: str
     dns_policy: DnsPolicy
     dns_config: DnsConfig
+    host_network: bool = False
+    host_ports: tuple["HostPort", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the node that leads to a container's. `host_ip` is () for every address."""
+
+    host_ip: tuple[tuple[Family, int], ...]
+    host_port: int
+    port: int
+    protocol: Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +157,34 @@ class ServicePort:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadBalancer:
+    """What only Services of type LoadBalancer have.
+
+    `stated_ips` are spec.loadBalancerIP; `ingress` are the addresses of
+    status.loadBalancer.ingress (host names are left out) and how traffic to them arrives.
+    """
+
+    stated_ips: tuple[tuple[Family, int], ...] = ()
+    ingress: tuple[tuple[Family, int, IpMode], ...] = ()
+    source_ranges: tuple[Cidr, ...] = ()
+    allocate_node_ports: bool = True
+    class_name: str = ""
+    health_check_node_port: int = 0
+
+
+NO_LOAD_BALANCER = LoadBalancer()
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
-    """`cluster_ips` are those that the manifest states; `headless` is clusterIP: None.
+    """`cluster_ips` and `families` are those that the manifest states; `headless` is clusterIP:
+    None.
 
     An empty selector selects nothing (the Service's endpoints come from elsewhere).
     `external_name` is "" but for ExternalName; it has no trailing dot and is in lower case.
+    `affinity_seconds` is the timeout of sessionAffinity ClientIP, 0 for none. `topology_hints` is
+    the annotation service.kubernetes.io/topology-mode or its older name with a value that turns
+    hints on (any but Disabled).
     """
 
     namespace: str
@@ -159,10 +198,93 @@ class Service:
     external_name: str = ""
     publish_not_ready: bool = False
     synthesised: bool = False
+    families: tuple[Family, ...] = ()
+    family_policy: FamilyPolicy = ""
+    external_ips: tuple[tuple[Family, int], ...] = ()
+    external_policy: TrafficPolicy = "Cluster"
+    internal_policy: TrafficPolicy = "Cluster"
+    affinity_seconds: int = 0
+    load_balancer: LoadBalancer = NO_LOAD_BALANCER
+    distribution: Distribution = ""
+    topology_hints: bool = False
 
     @property
     def key(self) -> Key:
         return Key("Service", self.namespace, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """Conditions of an endpoint (absent ones defaulted: ready, serving, not terminating), and the
+    zones and nodes that a slice's hints name."""
+
+    ready: bool = True
+    serving: bool = True
+    terminating: bool = False
+    hint_zones: tuple[str, ...] = ()
+    hint_nodes: tuple[str, ...] = ()
+
+
+READY = EndpointState()
+
+
+@dataclass(frozen=True, slots=True)
+class SliceEndpoint:
+    """Of several addresses only the first counts. `node`, `zone` and `hostname` are "" if unknown;
+    `target` is the name of the pod that targetRef names."""
+
+    address: int
+    node: str
+    zone: str
+    hostname: str
+    target: str
+    state: EndpointState
+
+
+@dataclass(frozen=True, slots=True)
+class SlicePort:
+    """`name` is "" where the port has none."""
+
+    name: str
+    protocol: Protocol
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """Endpoints that a manifest states, of one family: an EndpointSlice, or a subset of Endpoints
+    (then `kind` says so, and `name` has the subset's number behind a slash).
+
+    `managed` ones belong to the endpoint slice controller: where a Service's selector is resolved
+    here, they are ignored.
+    """
+
+    kind: Literal["EndpointSlice", "Endpoints"]
+    namespace: str
+    name: str
+    service: str
+    family: Family
+    endpoints: tuple[SliceEndpoint, ...]
+    ports: tuple[SlicePort, ...]
+    managed: bool
+
+    @property
+    def key(self) -> Key:
+        return Key(self.kind, self.namespace, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPool:
+    """Addresses that LoadBalancer Services get: MetalLB's IPAddressPool, or a flag."""
+
+    name: str
+    namespace: str
+    ranges: tuple[tuple[Family, int, int], ...]
+    auto_assign: bool
+
+    @property
+    def key(self) -> Key:
+        return Key("IPAddressPool", self.namespace, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +337,23 @@ class KubeProxyConfiguration:
     masquerade_all: bool | None
     masquerade_bit: int | None
     localhost_node_ports: bool | None
+    node_port_addresses: tuple[Cidr, ...] | None = None
 
     @property
     def key(self) -> Key:
         return Key("KubeProxyConfiguration", "", "")
 
 
-Object = Workload | Service | Node | Namespace | ClusterConfiguration | KubeProxyConfiguration
+Object = (
+    Workload
+    | Service
+    | EndpointSlice
+    | AddressPool
+    | Node
+    | Namespace
+    | ClusterConfiguration
+    | KubeProxyConfiguration
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +390,7 @@ class Settings:
     egress_masquerade: bool
     forward_accept: bool
     non_masquerade_cidrs: tuple[Cidr, ...]
+    node_port_addresses: tuple[Cidr, ...] = ()
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -279,3 +412,5 @@ class Cluster:
     services: tuple[Service, ...]
     origins: Mapping[Key, Origin]
     notes: tuple[Problem, ...]
+    slices: tuple[EndpointSlice, ...] = ()
+    pools: tuple[AddressPool, ...] = ()

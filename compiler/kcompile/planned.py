@@ -9,7 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kcompile.address import Cidr, Family
-from kcompile.model import Key, Labels, Namespace, ServicePort, ServiceType, Settings, Workload
+from kcompile.model import (
+    READY,
+    EndpointState,
+    FamilyPolicy,
+    IpMode,
+    Key,
+    Labels,
+    Namespace,
+    ServicePort,
+    ServiceType,
+    Settings,
+    TrafficPolicy,
+    Workload,
+)
 from kcompile.problems import Problem
 from kcompile.source import Origin
 
@@ -44,12 +57,19 @@ class PlannedPod:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address and port behind a service port. `node` and `pod` are names, "" if unknown."""
+    """One address and port behind a service port. `node` and `pod` are names, "" if unknown.
+
+    `hostname` is the endpoint's own name in DNS, "" if it has none. `everywhere` marks an address
+    that every node has for itself (the node's DNS server): it is local on each.
+    """
 
     ip: int
     port: int
     node: str
     pod: str
+    hostname: str = ""
+    state: EndpointState = READY
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +91,8 @@ class PlannedService:
     headless Services (then `headless` is true) and for ExternalName.
 
     A Service without ports has its endpoints' addresses in `portless4` and `portless6` (headless
-    Services may have no ports; their names still resolve).
+    Services may have no ports; their names still resolve). `hints` says that endpoints' hints
+    count.
     """
 
     namespace: str
@@ -86,6 +107,16 @@ class PlannedService:
     portless4: tuple[Endpoint, ...] = ()
     portless6: tuple[Endpoint, ...] = ()
     synthesised: bool = False
+    family_policy: FamilyPolicy = "SingleStack"
+    external_ips: tuple[tuple[Family, int], ...] = ()
+    load_balancer_ips: tuple[tuple[Family, int, IpMode], ...] = ()
+    source_ranges: tuple[Cidr, ...] = ()
+    external_policy: TrafficPolicy = "Cluster"
+    internal_policy: TrafficPolicy = "Cluster"
+    affinity_seconds: int = 0
+    health_check_node_port: int = 0
+    hints: bool = False
+    publish_not_ready: bool = False
 
     @property
     def key(self) -> Key:

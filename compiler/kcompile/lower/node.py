@@ -7,7 +7,6 @@ from kcompile.ir import Listener, NodeNetwork, Route
 from kcompile.model import Settings
 from kcompile.planned import Plan, PlannedNode
 
-
 SERVICE_LINK = "kcompile0"
 """An empty bridge that the service range is routed to, on every node."""
 
