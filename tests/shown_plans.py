@@ -150,7 +150,6 @@ def _article(owner: Workload, pods: tuple[PlannedPod, ...], own: PlannedService)
                 *dns,
                 namespace="kube-system",
                 selector=(("k8s-app", "kube-dns"),),
-                synthesised=True,
             ),
         ),
         origins={},

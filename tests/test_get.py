@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from command_line import Answer, kcompile
-from kcompile.explain.yaml_text import yaml_text
+from kcompile.explain.yaml_text import yaml_object
 from kcompile.load import load
 from kcompile.planned import Plan
 from kcompile.render.plan_json import plan_json
@@ -51,10 +51,6 @@ NAME         TYPE        CLUSTER-IP    EXTERNAL-IP   PORT(S)    AGE
 httpd-svc    ClusterIP   10.96.203.6   <none>        8080/TCP   <unknown>
 kubernetes   ClusterIP   10.96.0.1     <none>        443/TCP    <unknown>
 """,
-    "svc -n kube-system -o wide --bundle httpd": """\
-NAME       TYPE        CLUSTER-IP   EXTERNAL-IP   PORT(S)         AGE         SELECTOR
-kube-dns   ClusterIP   10.96.0.10   <none>        53/UDP,53/TCP   <unknown>   k8s-app=kube-dns
-""",
     "deployment -o wide --bundle myhttpd": """\
 NAME      READY   UP-TO-DATE   AVAILABLE   AGE         CONTAINERS   IMAGES   SELECTOR
 myhttpd   3/3     3            3           <unknown>   httpd        httpd    run=httpd
@@ -72,6 +68,10 @@ myhttpd-svc   NodePort   10.104.223.18   <none>        8080:30000/TCP   <unknown
 }  # fmt: skip
 
 VARIED = {
+    "svc -n kube-system -o wide --bundle httpd": """\
+NAME       TYPE        CLUSTER-IP   EXTERNAL-IP   PORT(S)         AGE         SELECTOR
+kube-dns   ClusterIP   10.96.0.10   <none>        53/UDP,53/TCP   <unknown>   k8s-app=kube-dns
+""",
     "nodes --bundle varied": """\
 NAME     STATUS   ROLES           AGE         VERSION
 node-a   Ready    control-plane   <unknown>   <unknown>
@@ -167,6 +167,7 @@ def test_nothing_there_as_json_is_an_empty_list(get: Get) -> None:
     answer = get("pods -n shop -o json --bundle httpd")
     assert json.loads(answer.out)["items"] == []
     assert answer.err == ""
+    assert yaml.safe_load(get("pods -n shop -o yaml --bundle httpd").out) == json.loads(answer.out)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,7 @@ def test_endpoints_of_two_ports_are_one_subset_of_the_first_family(get: Get) -> 
 )
 def test_yaml_text_is_read_alike_by_everyone(value: dict[str, object]) -> None:
     whole: dict[str, object] = {"labels": value}
-    text = yaml_text(whole)
+    text = yaml_object(whole)
     assert yaml.safe_load(text) == whole
     (document,) = load([("answer.yaml", text)])
     assert document.value == whole

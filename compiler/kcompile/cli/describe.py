@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kcompile.explain.bundle import read
+from kcompile.cli.reading import read_for_this_run
 from kcompile.explain.describe import describe
 from kcompile.explain.kinds import WordingError, requests
 from kcompile.explain.missing import missing
@@ -31,7 +31,7 @@ def command(what: tuple[str, ...], namespace: str, bundle: Path) -> None:
         wanted = requests(what)
     except WordingError as error:
         raise click.UsageError(str(error)) from None
-    contents = read(bundle)
+    contents = read_for_this_run(bundle)
     selections = [select(contents, request, namespace) for request in wanted]
     items = [item for selection in selections for item in selection.items]
     click.echo("\n\n".join(describe(item, contents) for item in items), nl=False)

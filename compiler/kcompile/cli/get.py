@@ -1,18 +1,18 @@
 """`kcompile get`: objects of a bundle in kubectl's tables, or as Kubernetes objects."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, assert_never
 
 import click
 
-from kcompile.explain.bundle import read
+from kcompile.cli.reading import read_for_this_run
 from kcompile.explain.columns import get_names, get_table
 from kcompile.explain.contents import Contents
+from kcompile.explain.json_text import json_list, json_object
 from kcompile.explain.kinds import Request, WordingError, requests
 from kcompile.explain.missing import missing
-from kcompile.explain.objects import Object, kubernetes_list, kubernetes_object
+from kcompile.explain.objects import Object, kubernetes_object
 from kcompile.explain.select import Selection, select
 from kcompile.problems import InputError
 
@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Show nodes, pods, services, endpoints or deployments of a bundle, as kubectl get does."""
     wanted = _requests(what, all_namespaces=all_namespaces)
-    contents = read(bundle)
+    contents = read_for_this_run(bundle)
     scope = None if all_namespaces else namespace
     selections = [select(contents, request, scope) for request in wanted]
     problems = tuple(missing(contents, selections, namespace, bundle))
@@ -90,26 +90,28 @@ def _text(
         case "name":
             return "".join(map(get_names, selections))
         case "json":
-            return "".join(
-                json.dumps(value, indent=4, sort_keys=True) + "\n"
-                for value in _objects(selections, contents)
-            )
+            return _objects(selections, contents, json_object, json_list)
         case "yaml":
-            from kcompile.explain.yaml_text import yaml_text  # noqa: PLC0415 - others need no yaml
+            from kcompile.explain import yaml_text  # noqa: PLC0415 - tables need no yaml
 
-            return "".join(map(yaml_text, _objects(selections, contents)))
+            return _objects(selections, contents, yaml_text.yaml_object, yaml_text.yaml_list)
         case _:
             assert_never(output)
 
 
-def _objects(selections: Sequence[Selection], contents: Contents) -> list[Object]:
-    """One List, but the object by itself where a single name was asked for."""
-    items = [kubernetes_object(item, contents) for each in selections for item in each.items]
+def _objects(
+    selections: Sequence[Selection],
+    contents: Contents,
+    one: Callable[[Object], str],
+    many: Callable[[Iterable[Object]], str],
+) -> str:
+    """A List, but the object by itself where a single name was asked for."""
+    items = (kubernetes_object(item, contents) for each in selections for item in each.items)
     match selections:
         case [Selection(names=[_])]:
-            return items
+            return "".join(map(one, items))
         case _:
-            return [kubernetes_list(items)]
+            return many(items)
 
 
 def _nothing_found(selections: Sequence[Selection], namespace: str | None) -> str:

@@ -26,10 +26,6 @@ from kcompile.model import Labels
 Object = dict[str, object]
 
 
-def kubernetes_list(items: Sequence[Object]) -> Object:
-    return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": items}
-
-
 def kubernetes_object(item: Item, contents: Contents) -> Object:
     match item:
         case Node():
