@@ -40,6 +40,28 @@ class LocalDestination:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalSource:
+    """addrtype: the source is an address of this host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """recent: notes the source in a list. Always true."""
+
+    family: Family
+    list: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """recent: the source came into a list at most `seconds` ago; older entries are removed."""
+
+    family: Family
+    list: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConntrackState:
     states: tuple[Literal["NEW", "RELATED", "ESTABLISHED", "INVALID", "DNAT"], ...]
     negate: bool = False
@@ -58,7 +80,18 @@ class OneIn:
     count: int
 
 
-Match = Source | Destination | DestinationPort | LocalDestination | ConntrackState | Mark | OneIn
+Match = (
+    Source
+    | Destination
+    | DestinationPort
+    | LocalDestination
+    | LocalSource
+    | ConntrackState
+    | Mark
+    | OneIn
+    | Remember
+    | Remembered
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +108,15 @@ class Drop: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Reject: ...
+class Reject:
+    """The client is told that the port is unreachable."""
+
+    family: Family
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """No action: the rule only counts, and says something in its comment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +149,7 @@ class FlipMark:
     value: int
 
 
-Action = Jump | Accept | Drop | Reject | Return | Masquerade | Dnat | SetMark | FlipMark
+Action = Jump | Accept | Drop | Reject | Return | Pass | Masquerade | Dnat | SetMark | FlipMark
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,8 @@ def _rule_files(plan_: Plan) -> Mapping[str, Content]:
     files = {}
     for ruleset in lower_rules(traffic(plan_), plan_.settings):
         text = content(*rules_text(ruleset, blocks))
-        files.update({f"nodes/{node}/iptables.rules": text for node in ruleset.nodes})
+        name = "iptables.rules" if ruleset.family == 4 else "ip6tables.rules"
+        files.update({f"nodes/{node}/{name}": text for node in ruleset.nodes})
     return files
 
 

@@ -69,6 +69,9 @@ def _service_routes(node: PlannedNode, settings: Settings) -> Iterator[Route]:
 
 def _sysctls(settings: Settings, listeners: tuple[Listener, ...]) -> Iterator[tuple[str, str]]:
     families: tuple[Family, ...] = settings.families
+    if 6 in families:
+        yield "net.bridge.bridge-nf-call-ip6tables", "1"
+        yield "net.ipv6.conf.all.forwarding", "1"
     if 4 in families:
         yield "net.bridge.bridge-nf-call-iptables", "1"
         yield "net.ipv4.ip_forward", "1"

@@ -4,7 +4,7 @@ Ours make the node whole: kube-proxy accepts only marked and established packets
 policy of DROP (dockerd's) stops pods; and nobody else translates what pods send to the world.
 """
 
-from kcompile.address import Cidr, Family, parse_cidr
+from kcompile.address import BITS, Cidr, Family, parse_cidr
 from kcompile.ir import (
     Accept,
     Chain,
@@ -35,8 +35,14 @@ _NEW = ConntrackState(("NEW",))
 _KNOWN = ConntrackState(("RELATED", "ESTABLISHED"))
 
 
-def tables(family: Family, settings: Settings) -> tuple[Table, ...]:
-    """The filter table, then nat; chains in the order of the file."""
+def tables(
+    family: Family, settings: Settings, node_port_addresses: tuple[int, ...] | None
+) -> tuple[Table, ...]:
+    """The filter table, then nat; chains in the order of the file.
+
+    `node_port_addresses` are those that answer on node ports, None for all of the node's.
+    """
+    tail = Chain("KUBE-SERVICES", _node_ports(family, settings, node_port_addresses))
     mark = 1 << settings.masquerade_bit
     filter_chains = [
         Chain("KUBE-EXTERNAL-SERVICES", ()),
@@ -58,7 +64,7 @@ def tables(family: Family, settings: Settings) -> tuple[Table, ...]:
         nat_chains.insert(0, Chain(EGRESS, _egress(family, settings)))
     return (
         Table("filter", tuple(filter_chains), ()),
-        Table("nat", tuple(nat_chains), (Chain("KUBE-SERVICES", _node_ports(family, settings)),)),
+        Table("nat", tuple(nat_chains), (tail,)),
     )
 
 
@@ -167,9 +173,15 @@ def _egress(family: Family, settings: Settings) -> tuple[Rule, ...]:
     )
 
 
-def _node_ports(family: Family, settings: Settings) -> tuple[Rule, ...]:
+def _node_ports(
+    family: Family, settings: Settings, addresses: tuple[int, ...] | None
+) -> tuple[Rule, ...]:
+    jump = Jump("KUBE-NODEPORTS")
+    comment = "kubernetes service nodeports; NOTE: this must be the last rule in this chain"
+    if addresses is not None:
+        hosts = (Cidr(family, address, BITS[family]) for address in addresses)
+        return tuple(Rule((Destination(host),), jump, comment) for host in hosts)
     matches: tuple[Match, ...] = (LocalDestination(),)
     if family == 6 or not settings.localhost_node_ports:
         matches = (Destination(_LOOPBACK[family], negate=True), LocalDestination())
-    comment = "kubernetes service nodeports; NOTE: this must be the last rule in this chain"
-    return (Rule(matches, Jump("KUBE-NODEPORTS"), comment),)
+    return (Rule(matches, jump, comment),)

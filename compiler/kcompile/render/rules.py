@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import assert_never
 
-from kcompile.address import format_ip
+from kcompile.address import Family, format_ip
 from kcompile.ir import (
     Accept,
     Action,
@@ -22,10 +22,14 @@ from kcompile.ir import (
     FlipMark,
     Jump,
     LocalDestination,
+    LocalSource,
     Mark,
     Masquerade,
     OneIn,
+    Pass,
     Reject,
+    Remember,
+    Remembered,
     Return,
     Rule,
     Ruleset,
@@ -37,6 +41,11 @@ from kcompile.render.environment import template
 
 # nf_tables and xt_statistic keep a probability as a 31-bit fraction (xt_statistic.h).
 _STATISTIC_UNIT = 1 << 31
+_FULL_MASK: dict[Family, str] = {
+    4: "255.255.255.255",
+    6: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+}
+_PORT_UNREACHABLE: dict[Family, str] = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
 _PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 _BUILTIN = {
     "filter": ("INPUT", "FORWARD", "OUTPUT"),
@@ -120,11 +129,11 @@ def words(rule: Rule) -> str:
                 addresses += f"{'! ' if match.negate else ''}-d {match.range} "
             case _:
                 extensions += _extension(match)
-    return f"{addresses}{protocol}{extensions}{_action(rule.action)}"
+    return f"{addresses}{protocol}{extensions}{_action(rule.action)}".rstrip()
 
 
-def _extension(
-    match: LocalDestination | ConntrackState | Mark | OneIn,
+def _extension(  # noqa: PLR0911 - a return for each match
+    match: LocalDestination | LocalSource | ConntrackState | Mark | OneIn | Remember | Remembered,
 ) -> str:
     match match:
         case OneIn():
@@ -135,6 +144,15 @@ def _extension(
             return f"-m conntrack {'! ' if negate else ''}--ctstate {','.join(states)} "
         case LocalDestination():
             return "-m addrtype --dst-type LOCAL "
+        case LocalSource():
+            return "-m addrtype --src-type LOCAL "
+        case Remember(family, name):
+            return f"-m recent --set --name {name} --mask {_FULL_MASK[family]} --rsource "
+        case Remembered(family, name, seconds):
+            return (
+                f"-m recent --rcheck --seconds {seconds} --reap --name {name}"
+                f" --mask {_FULL_MASK[family]} --rsource "
+            )
         case _:
             assert_never(match)
 
@@ -156,8 +174,10 @@ def _action(action: Action) -> str:  # noqa: PLR0911 - a word for each action
             return "-j ACCEPT"
         case Drop():
             return "-j DROP"
-        case Reject():
-            return "-j REJECT --reject-with icmp-port-unreachable"
+        case Reject(family):
+            return f"-j REJECT --reject-with {_PORT_UNREACHABLE[family]}"
+        case Pass():
+            return ""
         case Return():
             return "-j RETURN"
         case Masquerade():
