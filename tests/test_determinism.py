@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -239,13 +238,6 @@ def test_with_a_lock_nothing_moves_that_was_not_touched(case: tuple[Generated, G
     }
 
 
-given_away = partial(
-    pytest.mark.xfail,
-    reason="an address that an edit frees may go to an object that comes in the same edit",
-)
-
-
-@given_away(strict=False)
 @settings(max_examples=80, deadline=None)
 @given(edits())
 def test_with_a_lock_the_way_back_leads_home(case: tuple[Generated, Generated]) -> None:
@@ -265,7 +257,6 @@ RENAMES = {
 }
 
 
-@given_away(strict=True)
 @pytest.mark.parametrize("what", RENAMES)
 def test_a_new_name_does_not_get_what_an_old_one_had(what: str) -> None:
     """Clients may still hold the old address; there are others, so a new object gets one of them."""

@@ -8,6 +8,13 @@ Path = tuple[_Step, ...]
 """Steps from a document's root to a value: keys of mappings, indices of sequences."""
 
 
+def shown_name(name: str) -> str:
+    """A file's name as it is shown: a terminal must survive it."""
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
     """A place in a text: line and column count from 1."""
@@ -17,7 +24,7 @@ class Position:
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{shown_name(self.file)}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kcompile.cli.compile import Compiled, compile_inputs, compile_options
+from kcompile.source import shown_name
 
 EXIT_DIFFERENCES = 3
 
@@ -59,9 +60,11 @@ def _write(compiled: Compiled, output: Path) -> None:
     plan = compiled.planned.plan
     state = f"{report.files} files" if report.written else "unchanged"
     click.echo(
-        f"{output}: {len(plan.nodes)} nodes, {len(plan.pods)} pods, {len(plan.services)} services:"
+        f"{shown_name(str(output))}: {len(plan.nodes)} nodes, {len(plan.pods)} pods, {len(plan.services)} services:"
         f" {state}",
         err=True,
     )
     if compiled.lock_changes:
-        click.echo(f"{path}: {len(compiled.lock_changes)} entries changed", err=True)
+        click.echo(
+            f"{shown_name(str(path))}: {len(compiled.lock_changes)} entries changed", err=True
+        )

@@ -11,7 +11,7 @@ from kcompile.load.limits import LIMITS, Limits
 from kcompile.load.syntax import json_problem
 from kcompile.load.yaml_values import Vocabulary, read_yaml
 from kcompile.problems import Code, InputError, Problem
-from kcompile.source import Text
+from kcompile.source import Text, shown_name
 
 __all__ = ["Document", "Limits", "load"]
 
@@ -29,7 +29,7 @@ def load(
     documents: list[Document] = []
     problems: list[Problem] = []
     for name, content in inputs:
-        text = decode(_shown(name), content, limits)
+        text = decode(shown_name(name), content, limits)
         if isinstance(text, Problem):
             problems.append(text)
         else:
@@ -40,11 +40,6 @@ def load(
         unique = dict.fromkeys(problems)
         raise InputError(sorted(unique, key=lambda p: (p.position, p.code.value, p.message)))
     return tuple(documents)
-
-
-def _shown(name: str) -> str:
-    """A file's name as positions show it: a terminal must survive it."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _read(text: Text, vocabulary: Vocabulary, limits: Limits) -> Reading:

@@ -12,14 +12,7 @@ def next_lock(plan: Plan, lock: Lock) -> Lock:
     nodes = {node.name: node.pod_cidrs for node in plan.nodes}
     pods = dict(_pods(plan, lock))
     services = dict(filter(None, map(_service, plan.services)))
-    number = 1 + max(
-        (
-            freed
-            for section in (lock.freed_nodes, lock.freed_pods, lock.freed_services)
-            for _, freed in section.values()
-        ),
-        default=0,
-    )
+    number = lock.next_number
     return Lock(
         nodes,
         pods,

@@ -54,6 +54,35 @@ class Lock:
     freed_pods: Mapping[PodKey, tuple[PodEntry, int]] = field(default_factory=dict)
     freed_services: Mapping[ServiceKey, tuple[ServiceEntry, int]] = field(default_factory=dict)
 
+    @property
+    def next_number(self) -> int:
+        """The number of what the next build frees."""
+        numbers = [number for _, number in self.freed_nodes.values()]
+        numbers += [number for _, number in self.freed_pods.values()]
+        numbers += [number for _, number in self.freed_services.values()]
+        return max(numbers, default=0) + 1
+
+    # What a build may free: until it is known who comes back, all that was ever given out is for
+    # others the last resort.
+
+    def once_nodes(self) -> Iterator[tuple[tuple[Cidr, ...], int]]:
+        yield from self.freed_nodes.values()
+        number = self.next_number
+        for entry in self.nodes.values():
+            yield entry, number
+
+    def once_pods(self) -> Iterator[tuple[PodEntry, int]]:
+        yield from self.freed_pods.values()
+        number = self.next_number
+        for entry in self.pods.values():
+            yield entry, number
+
+    def once_services(self) -> Iterator[tuple[ServiceEntry, int]]:
+        yield from self.freed_services.values()
+        number = self.next_number
+        for entry in self.services.values():
+            yield entry, number
+
 
 def format_lock(lock: Lock) -> str:
     """The file's text: keys sorted, nothing that every change would touch."""
@@ -291,7 +320,10 @@ def _parse_node_ports(text: str | None) -> Iterator[tuple[PortKey, int]]:
         match = _NODE_PORT.fullmatch(part)
         if not match:
             raise ValueError(part)
-        yield (int(match[1]), match[2]), int(match[3])
+        port, node_port = int(match[1]), int(match[3])
+        if max(port, node_port) > 65535:
+            raise ValueError(part)
+        yield (port, match[2]), node_port
 
 
 def changes(old: str, new: str) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ class _PodRange:
         self.pool = Pool((Band(0, 1 << self.mask - pods.prefix),))
         self.given: dict[str, list[Cidr]] = {}
         self.findings: list[Finding] = []
-        for cidrs, number in lock.freed_nodes.values():
+        for cidrs, number in lock.once_nodes():
             for cidr in self._within(cidrs):
                 self.pool.freed |= dict.fromkeys(self._numbers(cidr), number)
 

@@ -61,7 +61,7 @@ class _Addresses:
         self.has: dict[Family, bool] = {
             family: any(f == family for _, f in self.pools) for family in (4, 6)
         }
-        for entry, number in lock.freed_pods.values():
+        for entry, number in lock.once_pods():
             for family, address in entry.ips:
                 if pool := self.pools.get((entry.node, family)):
                     pool.freed[address] = number

@@ -47,7 +47,7 @@ class _ClusterIps:
         self.cidr = cidr
         self.given = given
         self.pool = Pool(service_bands(cidr))
-        for entry, number in lock.freed_services.values():
+        for entry, number in lock.once_services():
             for family, address in entry.cluster_ips:
                 if family == cidr.family:
                     self.pool.freed[address] = number
@@ -171,7 +171,7 @@ class _NodePorts:
         self.lock = lock
         self.given = given
         self.pool = Pool(node_port_bands(*cluster.settings.node_ports))
-        for entry, number in lock.freed_services.values():
+        for entry, number in lock.once_services():
             for _, node_port in entry.node_ports:
                 self.pool.freed[node_port] = number
 
