@@ -1,7 +1,9 @@
 """Whole outputs: each case of golden/ is built and compared, file by file, byte by byte.
 
-A case has input/ (manifests and perhaps a lock), perhaps `arguments` (more of them for build) and
-expected/: the bundle and the lock, or nothing but what standard error says.
+A case has input/ (manifests and perhaps a lock) and expected/: what standard error says and, where
+nothing is refused, the bundle and the lock. It may have `arguments` (more of them for build, one a
+line), existing/ (a folder that is at the bundle's place before) and `then` (arguments of a second
+command, whose standard error follows).
 Update: `pytest tests/test_golden.py --snapshot-update --allow-snapshot-deletion`, read the diff.
 """
 
@@ -28,23 +30,29 @@ def test_golden(
     snapshot: Snapshot,
 ) -> None:
     shutil.copytree(case / "input", tmp_path / "input")
+    if (case / "existing").exists():
+        shutil.copytree(case / "existing", tmp_path / "bundle")
+    before = tree(tmp_path)
     monkeypatch.chdir(tmp_path)
-    more = case / "arguments"
-    arguments = more.read_text().split("\n")[:-1] if more.exists() else []
-    answer = kcompile(["build", "input", "-o", "bundle", *arguments], capsys)
+    answer = kcompile(["build", "input", "-o", "bundle", *lines(case / "arguments")], capsys)
     assert answer.out == ""
+    found: Tree = {"stderr.txt": answer.err.encode()}
+    if answer.code == 0:
+        found["bundle"] = tree(tmp_path / "bundle")
+        found["kcompile.lock"] = (tmp_path / "input" / "kcompile.lock").read_bytes()
+    else:
+        assert answer.code == 1
+        assert tree(tmp_path) == before
+    if then := lines(case / "then"):
+        second = kcompile(then, capsys)
+        assert (second.code, second.out) == (1, "")
+        found["stderr.txt"] = (answer.err + second.err).encode()
     snapshot.snapshot_dir = case
-    snapshot.assert_match_dir(outcome(tmp_path, answer.err), "expected")
-    assert answer.code == (0 if (tmp_path / "bundle").exists() else 1)
+    snapshot.assert_match_dir(found, "expected")
 
 
-def outcome(folder: Path, err: str) -> Tree:
-    found: Tree = {"stderr.txt": err.encode()}
-    if (folder / "bundle").exists():
-        found["bundle"] = tree(folder / "bundle")
-        if (folder / "input" / "kcompile.lock").exists():
-            found["kcompile.lock"] = (folder / "input" / "kcompile.lock").read_bytes()
-    return found
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def tree(folder: Path) -> Tree:
@@ -62,7 +70,5 @@ def test_there_are_cases() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.relative_to(GOLDEN)))
 def test_a_case_says_why_it_exists(case: Path) -> None:
-    texts = [path.read_bytes() for path in sorted((case / "input").iterdir())]
-    assert any(text.lstrip(b"\xef\xbb\xbf").startswith(b"# Case: ") for text in texts) or (
-        (case / "input" / "why.yaml").exists()
-    )
+    manifests = sorted((case / "input").glob("*.yaml"))
+    assert any(path.read_bytes().startswith(b"# Case: ") for path in manifests)

@@ -58,13 +58,19 @@ def _write(compiled: Compiled, output: Path) -> None:
     lock = (path, compiled.planned.lock.encode()) if path else None
     report = write_bundle(output, files, lock=lock)
     plan = compiled.planned.plan
-    state = f"{report.files} files" if report.written else "unchanged"
-    click.echo(
-        f"{shown_name(str(output))}: {len(plan.nodes)} nodes, {len(plan.pods)} pods, {len(plan.services)} services:"
-        f" {state}",
-        err=True,
-    )
-    if compiled.lock_changes:
-        click.echo(
-            f"{shown_name(str(path))}: {len(compiled.lock_changes)} entries changed", err=True
+    counts = ", ".join(
+        (
+            _counted(len(plan.nodes), "node"),
+            _counted(len(plan.pods), "pod"),
+            _counted(len(plan.services), "service"),
         )
+    )
+    state = _counted(report.files, "file") if report.written else "unchanged"
+    click.echo(f"{shown_name(str(output))}: {counts}: {state}", err=True)
+    if path and compiled.lock_changes:
+        changed = _counted(len(compiled.lock_changes), "changed entry", "changed entries")
+        click.echo(f"{shown_name(str(path))}: {changed}", err=True)
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -108,7 +108,7 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
     planned = make_plan(texts, Flags(detect_local=detect_local != "none", **flags), lock, start)
     _be_strict(planned.notes, strict=strict)
     show(planned.notes)
-    changed = changes(old, planned.lock) if old != planned.lock else ()
+    changed = changes(old, planned.lock) if path and old != planned.lock else ()
     if locked and old != planned.lock:
         raise InputError([_stale(path, changed)])
     return Compiled(planned, start, path, changed)

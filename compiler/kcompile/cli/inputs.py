@@ -41,15 +41,19 @@ def read_inputs(arguments: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
 
 
 def default_lock(arguments: Sequence[str]) -> Path:
-    """kcompile.lock in the deepest folder that holds all inputs; for stdin the working folder."""
-    folders = []
-    for argument in arguments:
-        if argument == STDIN:
-            folders.append(str(Path.cwd()))
-            continue
-        path = Path(argument).absolute()
-        folders.append(str(path if path.is_dir() else path.parent))
-    return Path(os.path.commonpath(folders)) / LOCK_NAME
+    """kcompile.lock in the deepest folder that holds all inputs; for stdin the working folder.
+
+    The path is relative where it lies below the working folder.
+    """
+    here = Path.cwd()
+    folders = [here if argument == STDIN else _folder(Path(argument)) for argument in arguments]
+    lock = Path(os.path.commonpath(folders)) / LOCK_NAME
+    return lock.relative_to(here) if lock.is_relative_to(here) else lock
+
+
+def _folder(path: Path) -> Path:
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - takes out "..", which absolute() keeps
+    return whole if whole.is_dir() else whole.parent
 
 
 def _problem(path: str, message: str, hint: str = "") -> Problem:
