@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kcompile.cli.compile import Compiled, compile_inputs, compile_options
+from kcompile.cli.compile import Compiled, compile_inputs, compile_options, counted, summary
 from kcompile.source import shown_name
 
 EXIT_DIFFERENCES = 3
@@ -57,20 +57,8 @@ def _write(compiled: Compiled, output: Path) -> None:
     path = compiled.lock_path
     lock = (path, compiled.planned.lock.encode()) if path else None
     report = write_bundle(output, files, lock=lock)
-    plan = compiled.planned.plan
-    counts = ", ".join(
-        (
-            _counted(len(plan.nodes), "node"),
-            _counted(len(plan.pods), "pod"),
-            _counted(len(plan.services), "service"),
-        )
-    )
-    state = _counted(report.files, "file") if report.written else "unchanged"
-    click.echo(f"{shown_name(str(output))}: {counts}: {state}", err=True)
+    state = counted(report.files, "file") if report.written else "unchanged"
+    click.echo(f"{shown_name(str(output))}: {summary(compiled)}: {state}", err=True)
     if path and compiled.lock_changes:
-        changed = _counted(len(compiled.lock_changes), "changed entry", "changed entries")
+        changed = counted(len(compiled.lock_changes), "changed entry", "changed entries")
         click.echo(f"{shown_name(str(path))}: {changed}", err=True)
-
-
-def _counted(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -119,6 +119,17 @@ def show(problems: Iterable[Problem]) -> None:
         click.echo(problem, err=True)
 
 
+def summary(compiled: Compiled) -> str:
+    """How large the plan is, for a person."""
+    plan = compiled.planned.plan
+    nodes, pods = counted(len(plan.nodes), "node"), counted(len(plan.pods), "pod")
+    return f"{nodes}, {pods}, {counted(len(plan.services), 'service')}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def _read_lock(path: Path | None) -> tuple[str, Lock]:
     if path is None or not path.exists():
         return "", Lock()

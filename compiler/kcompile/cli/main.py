@@ -1,5 +1,6 @@
 """The command `kcompile`: finds the command asked for and imports only that one."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -19,6 +20,7 @@ _COMMANDS = {
 
 EXIT_WRONG_INPUT = 1
 EXIT_OUR_BUG = 70
+EXIT_INTERRUPTED = 130
 
 
 class _Commands(click.Group):
@@ -45,14 +47,25 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the user's mistakes and ours end with a message, not a traceback."""
     try:
-        cli.main(args=arguments, prog_name="kcompile")
+        code = cli.main(args=arguments, prog_name="kcompile", standalone_mode=False)
     except KcompileError as error:
         click.echo(error, err=True)
+        sys.exit(EXIT_WRONG_INPUT)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our answer has gone; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_WRONG_INPUT)
     except RecursionError:
         _our_bug("the input is nested deeper than kcompile can follow")
     except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
         _our_bug(f"{type(error).__name__}: {error}")
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 def _our_bug(message: str) -> None:
