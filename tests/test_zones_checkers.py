@@ -81,3 +81,25 @@ def _run(command: Sequence[str]) -> str:
     text = done.stdout + done.stderr
     wrong = [line for line in text.splitlines() if "warning" in line.lower()]
     return "" if done.returncode == 0 and not wrong else f"{done.returncode}: {text}"
+
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN_ZONES = sorted(GOLDEN.glob("*/*/expected/bundle/dns/db.*"))
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_every_golden_zone_passes(checker: str) -> None:
+    program = which(checker, path=SBIN)
+    if program is None:
+        pytest.skip(f"needs {checker} (package {PACKAGES[checker]})")
+    assert len(GOLDEN_ZONES) > 80
+    # Goldens share most of their zones.
+    for path in {path.read_bytes(): path for path in GOLDEN_ZONES}.values():
+        zone = path.name.removeprefix("db.") + "."
+        done = run(
+            [program, *CHECKERS[checker](zone, str(path))],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{path}: {done.stdout}{done.stderr}"
