@@ -5,8 +5,10 @@ from typing import TypeVar
 
 from kcompile.load.locate import locate, problems_of
 from kcompile.model import (
+    AddressPool,
     Cluster,
     ClusterConfiguration,
+    EndpointSlice,
     Key,
     KubeProxyConfiguration,
     Namespace,
@@ -19,8 +21,10 @@ from kcompile.model import (
 from kcompile.problems import Code, Finding, InputError, Problem, Severity, severity
 from kcompile.resolve.flags import Flags
 from kcompile.resolve.nodes import resolve_nodes
+from kcompile.resolve.pools import resolve_pools
 from kcompile.resolve.services import synthesise
-from kcompile.resolve.settings import Configurations, resolve_settings
+from kcompile.resolve.settings import resolve_settings
+from kcompile.resolve.stated import Configurations
 from kcompile.source import Origin
 
 # The namespaces that every cluster has (kube-apiserver's system namespaces, and default).
@@ -30,7 +34,7 @@ T = TypeVar("T", bound=Object)
 
 
 def resolve(objects: Objects, flags: Flags) -> Cluster:
-    """One cluster of settings, nodes, namespaces, workloads and services.
+    """One cluster of settings, nodes, namespaces, workloads, services, slices and pools.
 
     Raises InputError with all that does not fit together.
     """
@@ -47,6 +51,9 @@ def resolve(objects: Objects, flags: Flags) -> Cluster:
     declared = [service for service, _ in _placed(objects, Service)]
     made, wrong = synthesise(declared, settings)
     findings += wrong
+    declared_pools = [pool for pool, _ in _placed(objects, AddressPool)]
+    pools, wrong = resolve_pools(declared_pools, flags, settings, origins)
+    findings += wrong
     return Cluster(
         settings=settings,
         nodes=nodes,
@@ -55,7 +62,13 @@ def resolve(objects: Objects, flags: Flags) -> Cluster:
         services=tuple(sorted((*declared, *made), key=_by_key)),
         origins=origins,
         notes=_notes(findings),
+        slices=tuple(sorted((s for s, _ in _placed(objects, EndpointSlice)), key=_key)),
+        pools=pools,
     )
+
+
+def _key(item: EndpointSlice) -> Key:
+    return item.key
 
 
 def _by_key(item: Workload | Service) -> tuple[str, str, str]:

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """Texts as typed; None and () where a flag is absent. `nodes` are `NAME=IP[,IP]`."""
+    """Texts as typed; None and () where a flag is absent. `nodes` are `NAME=IP[,IP]`, ranges
+    `CIDR[,CIDR]` with the primary family first, `load_balancer_pools` `CIDR` or `FIRST-LAST`.
+    """
 
     service_cidr: str | None = None
     pod_network_cidr: str | None = None
     node_cidr_mask_size: str | None = None
+    node_cidr_mask_size_ipv4: str | None = None
+    node_cidr_mask_size_ipv6: str | None = None
     service_dns_domain: str | None = None
     service_node_port_range: str | None = None
     detect_local: bool = True
@@ -17,3 +21,4 @@ class Flags:
     egress_masquerade: bool = True
     forward_accept: bool = True
     non_masquerade_cidrs: tuple[str, ...] = ()
+    load_balancer_pools: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ STAND_IN = Node("node-1", (), (), False, (), ())
 """The one node of a build without Node documents: every pod fits on it."""
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_HINT = "give it one: --node NAME=IP[,IP]"
+ADDRESS_HINT = "give it one: --node NAME=IP[,IP]"
 
 Origins = Mapping[Key, Origin]
 
@@ -36,6 +36,7 @@ def resolve_nodes(
     if not by_name and not findings:
         return (STAND_IN,), (_stand_in_note(),)
     nodes = tuple(by_name[name] for name in sorted(by_name))
+    findings += _check_routes(nodes, settings, origins)
     findings += _check_addresses(nodes, origins)
     findings += _check_pod_cidrs(nodes, settings, origins)
     return nodes, tuple(findings)
@@ -68,15 +69,23 @@ def _finding(node: Node, origins: Origins, code: Code, message: str, *path: str 
     return Finding(code, origin, path if origin else (), message, label="--node")
 
 
+def _check_routes(nodes: Sequence[Node], settings: Settings, origins: Origins) -> Iterator[Finding]:
+    """Nodes reach each other's pods by way of an address of the pods' family."""
+    families = [cidr.family for cidr in settings.pod_cidrs]
+    for node in nodes if len(nodes) > 1 else ():
+        lacking = [each for each in families if each not in {own for own, _ in node.addresses}]
+        for family in lacking:
+            kind = f"IPv{family} InternalIP" if len(families) > 1 else "InternalIP"
+            message = f"node {node.name} has no {kind}, which routes to its pods need"
+            yield replace(
+                _finding(node, origins, Code.NODE_ADDRESS, message, "status", "addresses"),
+                hint=ADDRESS_HINT,
+            )
+
+
 def _check_addresses(nodes: Sequence[Node], origins: Origins) -> Iterator[Finding]:
     owners: dict[tuple[Family, int], Node] = {}
     for node in nodes:
-        if len(nodes) > 1 and not node.addresses:
-            message = f"node {node.name} has no InternalIP, which routes to its pods need"
-            yield replace(
-                _finding(node, origins, Code.NODE_ADDRESS, message, "status", "addresses"),
-                hint=_HINT,
-            )
         for address in node.addresses:
             other = owners.setdefault(address, node)
             if other is not node:

@@ -1,6 +1,6 @@
 """Services that a cluster has without anybody declaring them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from kcompile.address import Cidr
 from kcompile.model import Key, Service, ServicePort, Settings
@@ -24,22 +24,24 @@ def reserved_address(cidr: Cidr, key: Key) -> int:
 def synthesise(
     declared: Sequence[Service], settings: Settings
 ) -> tuple[tuple[Service, ...], tuple[Finding, ...]]:
-    """default/kubernetes and kube-system/kube-dns, each unless declared.
+    """default/kubernetes and kube-system/kube-dns, each unless declared; like kubeadm's, of the
+    primary family alone.
 
     A Service that states the tenth address is the cluster's DNS Service whatever its name, so
     none is made then.
     """
     names = {service.key for service in declared}
     stated = {address for service in declared for address in service.cluster_ips}
+    primary = settings.service_cidrs[0]
     made: list[Service] = []
     findings: list[Finding] = []
     for key, ports in ((KUBERNETES, _KUBERNETES_PORTS), (DNS, _DNS_PORTS)):
         if key in names:
             continue
-        addresses = [(cidr.family, reserved_address(cidr, key)) for cidr in settings.service_cidrs]
-        if not all(value for _, value in addresses):
-            findings += _no_room(key, settings)
-        elif key == KUBERNETES or not stated.intersection(addresses):
+        address = primary.family, reserved_address(primary, key)
+        if not address[1]:
+            findings.append(_no_room(key, primary))
+        elif key == KUBERNETES or address not in stated:
             made.append(
                 Service(
                     namespace=key.namespace,
@@ -48,7 +50,7 @@ def synthesise(
                     type="ClusterIP",
                     selector=(),
                     ports=ports,
-                    cluster_ips=tuple(addresses),
+                    cluster_ips=(address,),
                     synthesised=True,
                 )
             )
@@ -62,11 +64,10 @@ _DNS_PORTS = (
 )
 
 
-def _no_room(key: Key, settings: Settings) -> Iterator[Finding]:
-    ranges = ", ".join(map(str, settings.service_cidrs))
-    yield Finding(
+def _no_room(key: Key, cidr: Cidr) -> Finding:
+    return Finding(
         Code.SYNTHESISED_SERVICE,
         None,
         (),
-        f"the service range {ranges} is too small for {key}: there is none",
+        f"the service range {cidr} is too small for {key}: there is none",
     )

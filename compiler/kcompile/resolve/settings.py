@@ -1,77 +1,30 @@
 """The cluster's settings: flags win over documents, documents over defaults."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
-from kcompile.address import BITS, Cidr, parse_cidr
-from kcompile.load.locate import locate
-from kcompile.model import ClusterConfiguration, KubeProxyConfiguration, Settings
+from kcompile.address import Cidr, Family, parse_cidr
+from kcompile.model import Settings
 from kcompile.problems import Code, Finding, printable
 from kcompile.resolve.flags import Flags
-from kcompile.source import Origin, Path
+from kcompile.resolve.ranges import Ranges, check_node_masks, check_ranges, families_of
+from kcompile.resolve.stated import Configurations, Stated
 
 T = TypeVar("T")
 
 # kubeadm's defaults and the article's ranges.
 _POD_SUBNET = parse_cidr("10.244.0.0/16")
 _SERVICE_SUBNET = parse_cidr("10.96.0.0/12")
-_NODE_MASK_IPV4 = 24
-_NODE_MASK_IPV6 = 64
+_NODE_MASKS: Mapping[Family, int] = {4: 24, 6: 64}
 _NODE_PORTS = (30000, 32767)
 _DOMAIN = "cluster.local"
 _MASQUERADE_BIT = 14
-
-# kubeadm (cmd/kubeadm/app/constants): a service range has at most 20 host bits.
-_SERVICE_HOST_BITS = 20
-# kube-controller-manager (ipam/cidrset): a pod range is cut into at most 2^16 shares.
-_NODE_BITS = 16
-# Network, gateway, broadcast and at least one pod.
-_LONGEST_NODE_MASK = 30
 
 _SUBDOMAIN = re.compile(
     r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
 )
 _PORT_RANGE = re.compile(r"([0-9]{1,5})([-+])([0-9]{1,5})")
-
-
-@dataclass(frozen=True, slots=True)
-class Stated(Generic[T]):
-    """A setting and who states it: a document's field, or a flag or the default (`label`)."""
-
-    value: T
-    origin: Origin | None = None
-    path: Path = ()
-    label: str = "default"
-
-    def finding(self, code: Code, message: str, hint: str = "") -> Finding:
-        return Finding(code, self.origin, self.path, message, hint, label=self.label)
-
-    def __str__(self) -> str:
-        return self.label if self.origin is None else str(locate(self.origin, self.path))
-
-
-@dataclass(frozen=True, slots=True)
-class Configurations:
-    """The documents that state settings, each with its origin."""
-
-    cluster: tuple[tuple[ClusterConfiguration, Origin], ...]
-    proxy: tuple[tuple[KubeProxyConfiguration, Origin], ...]
-
-    def kubeadm(
-        self, read: Callable[[ClusterConfiguration], T | None], *path: str
-    ) -> Iterator[Stated[T]]:
-        for document, origin in self.cluster:
-            if (value := read(document)) is not None:
-                yield Stated(value, origin, path)
-
-    def kube_proxy(
-        self, read: Callable[[KubeProxyConfiguration], T | None], *path: str
-    ) -> Iterator[Stated[T]]:
-        for document, origin in self.proxy:
-            if (value := read(document)) is not None:
-                yield Stated(value, origin, path)
 
 
 def resolve_settings(
@@ -80,12 +33,12 @@ def resolve_settings(
     """The settings, and what is wrong with them (then they are not to be used)."""
     reader = _Reader(documents, flags)
     pods, services = reader.pod_ranges(), reader.service_ranges()
-    node_mask, node_ports = reader.node_mask(), reader.node_ports()
+    node_masks, node_ports = reader.node_masks(pods), reader.node_ports()
     domain = reader.domain()
     settings = Settings(
         pod_cidrs=pods.value,
         service_cidrs=services.value,
-        node_masks={4: node_mask.value, 6: _NODE_MASK_IPV6},
+        node_masks={family: mask.value for family, mask in node_masks.items()},
         cluster_domain=domain.value,
         node_ports=node_ports.value,
         detect_local=flags.detect_local,
@@ -95,11 +48,12 @@ def resolve_settings(
         egress_masquerade=flags.egress_masquerade,
         forward_accept=flags.forward_accept,
         non_masquerade_cidrs=reader.non_masquerade_cidrs(),
+        node_port_addresses=reader.node_port_addresses(),
     )
     return settings, (
         *reader.findings,
-        *_check_ranges(pods, services),
-        *_check_node_mask(pods, node_mask),
+        *check_ranges(pods, services),
+        *check_node_masks(pods, node_masks),
         *_check_domain(domain),
         *_check_node_ports(node_ports),
     )
@@ -127,11 +81,37 @@ class _Reader:
         ]
         return self._agreed(stated, (_SERVICE_SUBNET,))
 
-    def node_mask(self) -> Stated[int]:
-        stated = self._flag("--node-cidr-mask-size", self.flags.node_cidr_mask_size, _number) or [
-            *self.documents.kubeadm(lambda c: c.node_mask_ipv4, "controllerManager", "extraArgs")
-        ]
-        return self._agreed(stated, _NODE_MASK_IPV4)
+    def node_masks(self, pods: Ranges) -> dict[Family, Stated[int]]:
+        """By family. As kube-controller-manager has it, the flag without a family is for clusters
+        of one family, and one with a family for clusters that have it."""
+        families = families_of(pods)
+        whole = self._flag("--node-cidr-mask-size", self.flags.node_cidr_mask_size, _number)
+        ipv4 = self._mask_flag(4, self.flags.node_cidr_mask_size_ipv4, families)
+        ipv6 = self._mask_flag(6, self.flags.node_cidr_mask_size_ipv6, families)
+        if whole and (ipv4 or ipv6 or len(families) > 1):
+            message = "this mask is for a cluster of one family, and stands alone"
+            hint = "--node-cidr-mask-size-ipv4 and --node-cidr-mask-size-ipv6"
+            self.findings.append(whole[0].finding(Code.SETTINGS_CONFLICT, message, hint))
+        kubeadm, path = self.documents.kubeadm, ("controllerManager", "extraArgs")
+        stated4 = (whole if 4 in families else []) or ipv4
+        stated6 = (whole if 6 in families else []) or ipv6
+        return {
+            4: self._agreed(
+                stated4 or [*kubeadm(lambda c: c.node_mask_ipv4, *path)], _NODE_MASKS[4]
+            ),
+            6: self._agreed(
+                stated6 or [*kubeadm(lambda c: c.node_mask_ipv6, *path)], _NODE_MASKS[6]
+            ),
+        }
+
+    def _mask_flag(
+        self, family: Family, text: str | None, families: Sequence[Family]
+    ) -> list[Stated[int]]:
+        found = self._flag(f"--node-cidr-mask-size-ipv{family}", text, _number)
+        if found and family not in families:
+            message = f"there is no IPv{family} pod range for this mask"
+            self.findings.append(found[0].finding(Code.SETTINGS_CONFLICT, message))
+        return found
 
     def node_ports(self) -> Stated[tuple[int, int]]:
         text = self.flags.service_node_port_range
@@ -159,6 +139,10 @@ class _Reader:
             lambda c: c.localhost_node_ports, "iptables", "localhostNodePorts"
         )
         return self._agreed([*stated], default=True).value
+
+    def node_port_addresses(self) -> tuple[Cidr, ...]:
+        stated = self.documents.kube_proxy(lambda c: c.node_port_addresses, "nodePortAddresses")
+        return self._agreed([*stated], ()).value
 
     def non_masquerade_cidrs(self) -> tuple[Cidr, ...]:
         found = [
@@ -217,51 +201,6 @@ def _number(text: str) -> int:
 
 def _shown(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else printable(value)
-
-
-def _check_ranges(
-    pods: Stated[tuple[Cidr, ...]], services: Stated[tuple[Cidr, ...]]
-) -> Iterator[Finding]:
-    for stated in (pods, services):
-        yield from _check_families(stated)
-    for cidr in services.value:
-        if BITS[cidr.family] - cidr.prefix > _SERVICE_HOST_BITS:
-            yield services.finding(
-                Code.SETTING_INVALID,
-                f"service range {cidr} is too large: an IPv{cidr.family} one is"
-                f" /{BITS[cidr.family] - _SERVICE_HOST_BITS} or smaller",
-            )
-        for other in pods.value:
-            if cidr.overlaps(other):
-                yield services.finding(
-                    Code.SETTINGS_CONFLICT,
-                    f"service range {cidr} overlaps pod range {other} ({pods})",
-                )
-
-
-def _check_families(stated: Stated[tuple[Cidr, ...]]) -> Iterator[Finding]:
-    for cidr in stated.value:
-        if cidr.family == 6:
-            yield stated.finding(
-                Code.NOT_IMPLEMENTED, f"{cidr}: IPv6 and dual stack are not implemented yet"
-            )
-    if len(stated.value) > 1 and all(cidr.family == 4 for cidr in stated.value):
-        yield stated.finding(
-            Code.SETTING_INVALID, f"{_shown(stated.value)}: one range a family is allowed"
-        )
-
-
-def _check_node_mask(pods: Stated[tuple[Cidr, ...]], node_mask: Stated[int]) -> Iterator[Finding]:
-    for cidr in pods.value:
-        longest = min(cidr.prefix + _NODE_BITS, _LONGEST_NODE_MASK)
-        if cidr.family == 4 and not cidr.prefix <= node_mask.value <= longest:
-            culprit = pods if node_mask.label == "default" else node_mask
-            yield culprit.finding(
-                Code.SETTING_INVALID,
-                f"a node's share of pod range {cidr} is a /{node_mask.value},"
-                f" but /{cidr.prefix} to /{longest} is possible",
-                "--node-cidr-mask-size",
-            )
 
 
 def _check_domain(domain: Stated[str]) -> Iterator[Finding]:
