@@ -7,7 +7,8 @@ import pytest
 
 from kcompile.address import parse_cidr
 from kcompile.plan.choice import Band
-from kcompile.plan.services import node_port_bands, service_bands
+from kcompile.plan.node_ports import node_port_bands
+from kcompile.plan.services import service_bands
 from kcompile.problems import InputError
 from kcompile.resolve.flags import Flags
 from notation import (

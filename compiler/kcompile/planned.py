@@ -88,7 +88,9 @@ class PlannedPort:
 @dataclass(frozen=True, slots=True)
 class PlannedService:
     """`cluster_ips` has at most one address a family, the primary family first; it is empty for
-    headless Services (then `headless` is true) and for ExternalName.
+    headless Services (then `headless` is true) and for ExternalName. `families` are the
+    Service's own, in its order, also where the cluster lacks one (headless without selector).
+    `load_balanced_elsewhere` says that `load_balancer_ips` come from the Service's status.
 
     A Service without ports has its endpoints' addresses in `portless4` and `portless6` (headless
     Services may have no ports; their names still resolve). `hints` says that endpoints' hints
@@ -117,6 +119,8 @@ class PlannedService:
     health_check_node_port: int = 0
     hints: bool = False
     publish_not_ready: bool = False
+    families: tuple[Family, ...] = ()
+    load_balanced_elsewhere: bool = False
 
     @property
     def key(self) -> Key:

@@ -1,18 +1,34 @@
 """Plan: every pod gets a node and an address, every Service its addresses, ports and endpoints."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from kcompile.address import Cidr, Family
+from kcompile.address import Cidr
 from kcompile.load.locate import problems_of
-from kcompile.model import Cluster, Service, Workload
-from kcompile.plan.endpoints import Backends, Pods, endpoints_of, notes_on
+from kcompile.model import Cluster, Key, Service
+from kcompile.plan.backends import Backends, Slices
+from kcompile.plan.endpoints import Behind, endpoints_of, notes_on, portless_of
+from kcompile.plan.families import ServiceFamilies, plan_families
+from kcompile.plan.hints import Hints, has_hints, notes_on_hints
+from kcompile.plan.load_balancers import LoadBalancerIps, plan_load_balancers
 from kcompile.plan.lock import Lock
+from kcompile.plan.node_ports import NodePorts, plan_node_ports
 from kcompile.plan.nodes import plan_nodes
 from kcompile.plan.placement import place
 from kcompile.plan.pods import plan_pods
-from kcompile.plan.services import ServiceAddresses, plan_services
+from kcompile.plan.services import ClusterIps, plan_cluster_ips
 from kcompile.planned import Plan, PlannedNode, PlannedPod, PlannedPort, PlannedService
 from kcompile.problems import Finding, InputError, Severity, severity
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What Services have been given, by Service."""
+
+    families: Mapping[Key, ServiceFamilies]
+    cluster_ips: Mapping[Key, ClusterIps]
+    node_ports: NodePorts
+    load_balancer_ips: Mapping[Key, LoadBalancerIps]
 
 
 def plan(cluster: Cluster, lock: Lock) -> Plan:
@@ -20,11 +36,11 @@ def plan(cluster: Cluster, lock: Lock) -> Plan:
     pod_cidrs, findings = plan_nodes(cluster, lock)
     _stop_at_errors(findings)
     placements, more = place(cluster, pod_cidrs, lock)
-    addresses = plan_services(cluster, lock)
-    findings = (*findings, *more, *addresses.findings)
+    given, wrong = _give(cluster, lock)
+    findings = (*findings, *more, *wrong)
     _stop_at_errors(findings)
     pods, more = plan_pods(cluster, placements, pod_cidrs, lock)
-    services, notes = _services(cluster, pods, addresses)
+    services, notes = _services(cluster, pods, given)
     return Plan(
         settings=cluster.settings,
         nodes=_nodes(cluster, pod_cidrs),
@@ -49,47 +65,68 @@ def _nodes(cluster: Cluster, pod_cidrs: Mapping[str, tuple[Cidr, ...]]) -> tuple
     )
 
 
+def _give(cluster: Cluster, lock: Lock) -> tuple[_Given, tuple[Finding, ...]]:
+    families, no_families = plan_families(cluster)
+    cluster_ips, no_ips = plan_cluster_ips(cluster, families, lock)
+    node_ports, no_ports = plan_node_ports(cluster, lock)
+    load_balancer_ips, no_balancers = plan_load_balancers(cluster, families, lock)
+    given = _Given(families, cluster_ips, node_ports, load_balancer_ips)
+    return given, (*no_families, *no_ips, *no_ports, *no_balancers)
+
+
 def _services(
-    cluster: Cluster, pods: Sequence[PlannedPod], addresses: ServiceAddresses
+    cluster: Cluster, pods: Sequence[PlannedPod], given: _Given
 ) -> tuple[tuple[PlannedService, ...], list[Finding]]:
     backends = Backends(cluster.workloads, pods)
-    notes: list[Finding] = []
+    slices = Slices(cluster)
+    hints = Hints(cluster.nodes)
+    notes = [*slices.notes(cluster)]
     planned = []
     for service in cluster.services:
-        selected = []
+        selected = backends.of(service) if service.type != "ExternalName" else ()
+        families = given.families[key := service.key]
+        behind = Behind(selected, slices.of(service), families.families, hints.of(service))
+        planned.append(_service(service, key, behind, given))
         if service.type != "ExternalName":
-            selected = backends.of(service)
             notes += notes_on(service, selected, cluster)
-        planned.append(_service(service, selected, addresses, cluster.settings.families))
+            notes += notes_on_hints(service, cluster)
     return tuple(planned), notes
 
 
-def _service(
-    service: Service,
-    selected: Sequence[tuple[Workload, Pods]],
-    addresses: ServiceAddresses,
-    families: Sequence[Family],
-) -> PlannedService:
-    node_ports = addresses.node_ports
-    portless = endpoints_of(None, () if service.ports else selected, families)
+def _service(service: Service, key: Key, behind: Behind, given: _Given) -> PlannedService:
+    by_port = given.node_ports.by_port
+    families = given.families[key]
+    portless = portless_of(service.ports, behind) if service.headless else ((), ())
     return PlannedService(
         namespace=service.namespace,
         name=service.name,
         labels=service.labels,
         type=service.type,
         selector=service.selector,
-        cluster_ips=addresses.cluster_ips.get(service.key, ()),
+        cluster_ips=given.cluster_ips.get(key, ()),
         headless=service.headless,
         external_name=service.external_name,
         ports=tuple(
             PlannedPort(
                 port,
-                node_ports.get((service.key, (port.port, port.protocol)), 0),
-                *endpoints_of(port, selected, families),
+                by_port.get((key, (port.port, port.protocol)), 0),
+                *endpoints_of(port, behind),
             )
             for port in service.ports
         ),
         portless4=portless[0],
         portless6=portless[1],
         synthesised=service.synthesised,
+        family_policy=families.policy,
+        external_ips=service.external_ips,
+        load_balancer_ips=given.load_balancer_ips.get(key, ()),
+        source_ranges=service.load_balancer.source_ranges,
+        external_policy=service.external_policy,
+        internal_policy=service.internal_policy,
+        affinity_seconds=service.affinity_seconds,
+        health_check_node_port=given.node_ports.health_checks.get(key, 0),
+        hints=has_hints(service, behind.states, behind.slices),
+        publish_not_ready=service.publish_not_ready,
+        families=families.families,
+        load_balanced_elsewhere=bool(service.load_balancer.ingress),
     )

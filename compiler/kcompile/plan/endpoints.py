@@ -1,75 +1,140 @@
-"""Which pods are behind each service port."""
+"""What is behind each service port: pods that its Service selects, and slices that say so."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from kcompile.address import Family
-from kcompile.model import Cluster, Labels, PodTemplate, Service, ServicePort, Workload
+from kcompile.model import (
+    Cluster,
+    EndpointSlice,
+    EndpointState,
+    PodTemplate,
+    Service,
+    ServicePort,
+    Workload,
+)
 from kcompile.planned import Endpoint, PlannedPod
 from kcompile.problems import Code, Finding
 
 Pods = Sequence[PlannedPod]
+Selected = Sequence[tuple[Workload, Pods]]
+EndpointPair = tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]
+"""IPv4 and IPv6 endpoints, sorted by address and port."""
 
 
-class Backends:
-    """Finds the workloads that a Service selects, by an index on namespace and label."""
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """All that is behind a Service.
 
-    def __init__(self, workloads: Sequence[Workload], pods: Sequence[PlannedPod]) -> None:
-        self.pods: dict[int, list[PlannedPod]] = {}
-        for pod in pods:
-            self.pods.setdefault(id(pod.workload), []).append(pod)
-        self.labels = [frozenset(workload.template.labels) for workload in workloads]
-        self.workloads = workloads
-        self.by_label: dict[tuple[str, tuple[str, str]], list[int]] = {}
-        for index, workload in enumerate(workloads):
-            for label in workload.template.labels:
-                self.by_label.setdefault((workload.namespace, label), []).append(index)
-
-    def of(self, service: Service) -> list[tuple[Workload, Pods]]:
-        """The selected workloads that have pods, in the order of the cluster."""
-        return [
-            (self.workloads[index], self.pods[id(self.workloads[index])])
-            for index in self._selected(service.namespace, service.selector)
-            if id(self.workloads[index]) in self.pods
-        ]
-
-    def _selected(self, namespace: str, selector: Labels) -> Sequence[int]:
-        if not selector:
-            return ()
-        lists = [self.by_label.get((namespace, label), ()) for label in selector]
-        rarest = min(lists, key=len)
-        if len(selector) == 1:
-            return rarest
-        wanted = frozenset(selector)
-        return [index for index in rarest if wanted <= self.labels[index]]
-
-
-def endpoints_of(
-    port: ServicePort | None, backends: Sequence[tuple[Workload, Pods]], families: Sequence[Family]
-) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
-    """The IPv4 and the IPv6 endpoints of a service port, sorted by address and port.
-
-    No port (a headless Service without ports) gives endpoints with port 0.
+    Pods count in the Service's `families`, slices in their own. `states` are those of pods by
+    node; None where every pod is simply ready.
     """
-    return (
-        _endpoints(port, backends, 4) if 4 in families else (),
-        _endpoints(port, backends, 6) if 6 in families else (),
+
+    selected: Selected
+    slices: Sequence[EndpointSlice]
+    families: Sequence[Family]
+    states: Mapping[str, EndpointState] | None
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether two endpoints may have one address: pods in the host's network, slices."""
+        return bool(self.slices) or any(w.template.host_network for w, _ in self.selected)
+
+
+def endpoints_of(port: ServicePort, behind: Behind) -> EndpointPair:
+    """The endpoints of a service port, unready ones as well."""
+    return _endpoints(port, behind, 4), _endpoints(port, behind, 6)
+
+
+def portless_of(ports: Sequence[ServicePort], behind: Behind) -> EndpointPair:
+    """Endpoints that none of a headless Service's ports leads to: they have names all the same."""
+    rest = Behind(
+        [
+            (workload, pods)
+            for workload, pods in behind.selected
+            if all(target_port(port, workload.template) is None for port in ports)
+        ],
+        [each for each in behind.slices if not any(_numbers(port, each) for port in ports)],
+        behind.families,
+        behind.states,
     )
+    if not (rest.selected or rest.slices):
+        return (), ()
+    return _portless(ports, behind, rest, 4), _portless(ports, behind, rest, 6)
 
 
-def _endpoints(
-    port: ServicePort | None, backends: Sequence[tuple[Workload, Pods]], family: Family
+def _portless(
+    ports: Sequence[ServicePort], behind: Behind, rest: Behind, family: Family
 ) -> tuple[Endpoint, ...]:
+    named = {endpoint.ip for port in ports for endpoint in _endpoints(port, behind, family)}
     found = []
-    for workload, pods in backends:
-        number = target_port(port, workload.template) if port else 0
-        if number is None:
-            continue
-        if family == 4:
-            found += [Endpoint(pod.ipv4, number, pod.node, pod.name) for pod in pods]
-        else:
-            found += [Endpoint(pod.ipv6, number, pod.node, pod.name) for pod in pods]
+    for _, pods in rest.selected if family in rest.families else ():
+        found += _of_pods(pods, 0, family, rest.states)
+    for each in rest.slices:
+        if each.family == family:
+            found += _of_slice(each, 0)
+    return _merged([endpoint for endpoint in found if endpoint.ip not in named])
+
+
+def _endpoints(port: ServicePort, behind: Behind, family: Family) -> tuple[Endpoint, ...]:
+    found = []
+    for workload, pods in behind.selected if family in behind.families else ():
+        number = target_port(port, workload.template)
+        if number is not None:
+            found += _of_pods(pods, number, family, behind.states)
+    for each in behind.slices:
+        if each.family == family:
+            for number in _numbers(port, each):
+                found += _of_slice(each, number)
+    if behind.may_repeat:
+        return _merged(found)
     found.sort(key=_address_and_port)
     return tuple(found)
+
+
+def _of_pods(
+    pods: Pods, number: int, family: Family, states: Mapping[str, EndpointState] | None
+) -> list[Endpoint]:
+    """A pod in the network of a node without an address of the family has none."""
+    if states is not None:
+        addresses = ((pod.ipv4 if family == 4 else pod.ipv6, pod) for pod in pods)
+        return [
+            Endpoint(ip, number, pod.node, pod.name, "", states[pod.node])
+            for ip, pod in addresses
+            if ip
+        ]
+    if family == 4:
+        return [Endpoint(pod.ipv4, number, pod.node, pod.name) for pod in pods if pod.ipv4]
+    return [Endpoint(pod.ipv6, number, pod.node, pod.name) for pod in pods if pod.ipv6]
+
+
+def _of_slice(slice_: EndpointSlice, number: int) -> Iterator[Endpoint]:
+    for each in slice_.endpoints:
+        yield Endpoint(each.address, number, each.node, each.target, each.hostname, each.state)
+
+
+def _numbers(port: ServicePort, slice_: EndpointSlice) -> list[int]:
+    """The numbers that a slice gives for a service port: of ports with its name and protocol."""
+    return [
+        each.port
+        for each in slice_.ports
+        if each.name == port.name and each.protocol == port.protocol
+    ]
+
+
+def _merged(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
+    """Sorted by address and port, one of each. Slices may overlap while an endpoint moves from
+    one to another; the one that is ready tells the truth, then the one that serves."""
+    endpoints.sort(key=_most_useful_first)
+    merged: dict[tuple[int, int], Endpoint] = {}
+    for endpoint in endpoints:
+        merged.setdefault((endpoint.ip, endpoint.port), endpoint)
+    return tuple(merged.values())
+
+
+def _most_useful_first(endpoint: Endpoint) -> tuple[int, int, bool, bool]:
+    state = endpoint.state
+    return endpoint.ip, endpoint.port, not state.ready, not state.serving
 
 
 def _address_and_port(endpoint: Endpoint) -> tuple[int, int]:
@@ -91,17 +156,15 @@ def target_port(port: ServicePort, template: PodTemplate) -> int | None:
     return None
 
 
-def notes_on(
-    service: Service, backends: Sequence[tuple[Workload, Pods]], cluster: Cluster
-) -> Iterator[Finding]:
+def notes_on(service: Service, selected: Selected, cluster: Cluster) -> Iterator[Finding]:
     """What a user would want to know about a Service's endpoints."""
     origin = cluster.origins.get(service.key)
-    if service.selector and not backends:
+    if service.selector and not selected:
         selector = ",".join(f"{key}={value}" for key, value in service.selector)
         message = f"selector {selector} of {service.key} matches no pod"
         yield Finding(Code.NO_PODS_SELECTED, origin, ("spec", "selector"), message)
     for index, port in enumerate(service.ports):
-        lacking = [w for w, _ in backends if target_port(port, w.template) is None]
+        lacking = [w for w, _ in selected if target_port(port, w.template) is None]
         if lacking:
             message = (
                 f"pods of {lacking[0].key} have no {port.protocol} container port named"

@@ -35,8 +35,12 @@ class PodEntry:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEntry:
+    """`load_balancer_ips` are those that came from pools; port 0 stands for none."""
+
     cluster_ips: Addresses
     node_ports: tuple[tuple[PortKey, int], ...]
+    health_check_node_port: int = 0
+    load_balancer_ips: Addresses = ()
 
 
 Entry = tuple[Cidr, ...] | PodEntry | ServiceEntry
@@ -82,6 +86,12 @@ class Lock:
         number = self.next_number
         for entry in self.services.values():
             yield entry, number
+
+
+def service_sections(lock: Lock) -> tuple[tuple[Mapping[ServiceKey, ServiceEntry], bool], ...]:
+    """What the lock holds of Services, live entries before freed ones, and whether they live."""
+    freed = {key: entry for key, (entry, _) in lock.freed_services.items()}
+    return (lock.services, True), (freed, False)
 
 
 def format_lock(lock: Lock) -> str:
@@ -141,6 +151,10 @@ def _service_fields(entry: ServiceEntry) -> str:
             f"{port}/{protocol}: {number}" for (port, protocol), number in entry.node_ports
         )
         fields += f", nodePorts: {{{ports}}}"
+    if entry.health_check_node_port:
+        fields += f", healthCheckNodePort: {entry.health_check_node_port}"
+    if entry.load_balancer_ips:
+        fields += f", loadBalancerIPs: [{_addresses(entry.load_balancer_ips)}]"
     return fields
 
 
@@ -157,7 +171,8 @@ _POD = re.compile(
 )
 _SERVICE = re.compile(
     rf"(freed/)?service/({_NAME})/({_NAME}): {{clusterIPs: {_LIST}"
-    rf"(?:, nodePorts: {{([0-9A-Z/:, ]+)}})?{_FREED}}}",
+    rf"(?:, nodePorts: {{([0-9A-Z/:, ]+)}})?(?:, healthCheckNodePort: ([1-9][0-9]{{0,4}}))?"
+    rf"(?:, loadBalancerIPs: \[([0-9a-f.:, ]+)\])?{_FREED}}}",
     re.ASCII,
 )
 _ALLOWED = "pod/, service/, node/ or freed/... and {fields}"
@@ -259,18 +274,25 @@ class _Reader:
         self.pods[key] = entry
 
     def _service(self, number: int, match: re.Match[str]) -> None:
-        freed, namespace, name, ips, ports, when = match.groups()
+        freed, namespace, name, ips, ports, health, balancer_ips, when = match.groups()
         key = (namespace, name)
-        entry = ServiceEntry(_parse_addresses(ips), tuple(_parse_node_ports(ports)))
+        entry = ServiceEntry(
+            _parse_addresses(ips),
+            tuple(_parse_node_ports(ports)),
+            _port(health) if health else 0,
+            _parse_addresses(balancer_ips) if balancer_ips else (),
+        )
         if self._freed(freed, when):
             self.freed_services[key] = entry, int(when)
             return
         shown = f"service {namespace}/{name}"
         self._hold(("service", key), shown, number)
-        for address in entry.cluster_ips:
+        for address in (*entry.cluster_ips, *entry.load_balancer_ips):
             self._hold(address, shown, number)
         for _, node_port in entry.node_ports:
             self._hold(("node port", node_port), shown, number)
+        if health:
+            self._hold(("node port", entry.health_check_node_port), shown, number)
         self.services[key] = entry
 
     def _node(self, number: int, match: re.Match[str]) -> None:
@@ -320,10 +342,13 @@ def _parse_node_ports(text: str | None) -> Iterator[tuple[PortKey, int]]:
         match = _NODE_PORT.fullmatch(part)
         if not match:
             raise ValueError(part)
-        port, node_port = int(match[1]), int(match[3])
-        if max(port, node_port) > 65535:
-            raise ValueError(part)
-        yield (port, match[2]), node_port
+        yield (_port(match[1]), match[2]), _port(match[3])
+
+
+def _port(digits: str) -> int:
+    if int(digits) > 65535:
+        raise ValueError(digits)
+    return int(digits)
 
 
 def changes(old: str, new: str) -> tuple[str, ...]:

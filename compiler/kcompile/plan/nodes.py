@@ -59,13 +59,14 @@ class _PodRange:
 
     def _locked(self, node: Node) -> bool:
         live = self.lock.nodes.get(node.name, ())
-        held = self._within(live or self.lock.freed_nodes.get(node.name, ((), 0))[0])
+        freed, _ = self.lock.freed_nodes.get(node.name, ((), 0))
+        held = self._within(live) or self._within(freed)
         taken = any(n in self.pool.taken for cidr in held for n in self._numbers(cidr))
         if not taken and self._give(node, held):
             return True
-        if any(cidr.family == self.pods.family for cidr in live):
+        if lost := [cidr for cidr in live if cidr.family == self.pods.family]:
             message = (
-                f"node {node.name} loses its pod CIDR {live[0]}: it lies outside the pod range"
+                f"node {node.name} loses its pod CIDR {lost[0]}: it lies outside the pod range"
                 f" {self.pods} or is stated for another node"
             )
             self._report(node, Code.ADDRESS_MOVED, message)
@@ -91,7 +92,7 @@ class _PodRange:
         message = (
             f"no pod CIDR is left for node {node.name}: {self.pods} has"
             f" {self.pool.bands[0].size} shares of /{self.mask} for {len(self.cluster.nodes)}"
-            " nodes; a wider --pod-network-cidr or a longer --node-cidr-mask-size has more"
+            " nodes; a wider --pod-network-cidr or a longer node mask has more"
         )
         self._report(node, Code.RANGE_EXHAUSTED, message)
 

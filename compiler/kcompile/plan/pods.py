@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from kcompile.address import Cidr, Family
-from kcompile.model import Cluster, Key, Workload
-from kcompile.plan.choice import Band, Pool, digest
-from kcompile.plan.lock import Lock, PodEntry, PodKey
-from kcompile.plan.placement import NOT_FOR_PODS, Placement
+from kcompile.model import Cluster, Key, Node, Workload
+from kcompile.plan.choice import Pool, digest
+from kcompile.plan.lock import Addresses, Lock, PodEntry, PodKey
+from kcompile.plan.placement import Placement, pod_band
 from kcompile.planned import PlannedPod
 from kcompile.problems import Code, Finding, OurBugError
 
@@ -26,9 +26,9 @@ def plan_pods(
     lock: Lock,
 ) -> tuple[tuple[PlannedPod, ...], tuple[Finding, ...]]:
     """All pods, in the order of the workloads and ordinals."""
-    node_names = [node.name for node in cluster.nodes]
-    addresses = _Addresses(node_names, pod_cidrs, lock)
+    addresses = _Addresses(cluster.nodes, pod_cidrs, lock)
     names = _Names(lock)
+    node_names = [node.name for node in cluster.nodes]
     keys = [
         (workload, ordinal, node_names[node])
         for workload, placement in zip(cluster.workloads, placements, strict=True)
@@ -39,7 +39,10 @@ def plan_pods(
     for workload, ordinal, node in keys:
         key = (workload.namespace, workload.kind, workload.name, ordinal)
         key_digest = digest(f"pod/{key[0]}/{key[1]}/{key[2]}/{ordinal}")
-        ipv4, ipv6 = addresses.of(key, node, key_digest)
+        if workload.template.host_network:
+            ipv4, ipv6 = addresses.of_node(node)
+        else:
+            ipv4, ipv6 = addresses.of(key, node, key_digest)
         name = names.of(workload, key, key_digest)
         pods.append(PlannedPod(workload, ordinal, name, node, ipv4, ipv6))
     return tuple(pods), tuple(addresses.moved(cluster))
@@ -49,14 +52,15 @@ class _Addresses:
     """A pool a node and family; what the lock holds is taken before any is chosen."""
 
     def __init__(
-        self, nodes: Sequence[str], pod_cidrs: Mapping[str, tuple[Cidr, ...]], lock: Lock
+        self, nodes: Sequence[Node], pod_cidrs: Mapping[str, tuple[Cidr, ...]], lock: Lock
     ) -> None:
         self.lock = lock
-        self.kept: dict[PodKey, PodEntry] = {}
+        self.nodes = {node.name: node for node in nodes}
+        self.kept: dict[PodKey, Addresses] = {}
         self.pools: dict[tuple[str, Family], Pool] = {
-            (node, cidr.family): Pool((_pod_band(cidr),))
+            (node.name, cidr.family): Pool((pod_band(cidr),))
             for node in nodes
-            for cidr in pod_cidrs[node]
+            for cidr in pod_cidrs[node.name]
         }
         self.has: dict[Family, bool] = {
             family: any(f == family for _, f in self.pools) for family in (4, 6)
@@ -72,32 +76,42 @@ class _Addresses:
         if not lock.pods and not lock.freed_pods:
             return
         for section in (lock.pods, {k: entry for k, (entry, _) in lock.freed_pods.items()}):
+            live = section is lock.pods
+            if not section:
+                continue
             for workload, ordinal, node in keys:
                 key = (workload.namespace, workload.kind, workload.name, ordinal)
                 entry = section.get(key)
-                if entry is None or key in self.kept:
+                if entry is None:
                     continue
-                if entry.node == node and self._take(entry, key):
-                    self.kept[key] = entry
-                elif section is lock.pods:
+                if entry.node == node:
+                    if not workload.template.host_network and not self._take(entry, key) and live:
+                        self.lost.append((key, node))
+                elif live:
                     self.lost.append((key, entry.node))
 
     def _take(self, entry: PodEntry, key: PodKey) -> bool:
-        """Take all addresses of an entry, or none: each in its node's band and free."""
+        """Take those addresses of an entry that are free, in their node's band and of a family
+        that the pod has none of yet; whether all were that the cluster has a range for."""
+        kept = self.kept.get(key, ())
+        all_free = True
         for family, address in entry.ips:
             pool = self.pools.get((entry.node, family))
-            if pool is None or address in pool.taken:
-                return False
+            if pool is None or any(family == own for own, _ in kept):
+                continue
             band = pool.bands[0]
-            if not band.first <= address < band.first + band.size:
-                return False
-        for family, address in entry.ips:
-            self.pools[entry.node, family].take(address, str(key))
-        return True
+            if address not in pool.taken and band.first <= address < band.first + band.size:
+                pool.taken[address] = entry.node
+                kept = (*kept, (family, address))
+            else:
+                all_free = False
+        if kept:
+            self.kept[key] = kept
+        return all_free
 
     def of(self, key: PodKey, node: str, key_digest: bytes) -> tuple[int, int]:
         """The IPv4 and the IPv6 address, 0 where the cluster has no such family."""
-        kept = dict(self.kept[key].ips) if key in self.kept else {}
+        kept = dict(self.kept[key]) if key in self.kept else {}
         return self._one(4, kept, node, key_digest), self._one(6, kept, node, key_digest)
 
     def _one(self, family: Family, kept: Mapping[Family, int], node: str, key_digest: bytes) -> int:
@@ -110,8 +124,16 @@ class _Addresses:
             raise OurBugError(f"placement put more pods on node {node} than it has addresses")
         return place
 
+    def of_node(self, node: str) -> tuple[int, int]:
+        """What a pod in the host's network has: the node's first address of each family."""
+        found = dict(reversed(self.nodes[node].addresses))
+        return (
+            found.get(4, 0) if self.has[4] else 0,
+            found.get(6, 0) if self.has[6] else 0,
+        )
+
     def moved(self, cluster: Cluster) -> list[Finding]:
-        """A warning for each node that pods had to leave."""
+        """A warning for each node that pods had to leave, or where they lost their address."""
         by_node: dict[str, list[PodKey]] = {}
         for key, node in self.lost:
             by_node.setdefault(node, []).append(key)
@@ -125,11 +147,6 @@ class _Addresses:
             )
             for node, keys in sorted(by_node.items())
         ]
-
-
-def _pod_band(cidr: Cidr) -> Band:
-    """A pod CIDR without its network address, its gateway (the first) and its last address."""
-    return Band(cidr.base + 2, cidr.size - NOT_FOR_PODS)
 
 
 class _Names:

@@ -1,0 +1,124 @@
+"""Which workloads and which slices belong to a Service."""
+
+from collections.abc import Iterator, Sequence
+
+from kcompile.model import (
+    Cluster,
+    EndpointSlice,
+    EndpointState,
+    Labels,
+    Service,
+    SliceEndpoint,
+    Workload,
+)
+from kcompile.plan.endpoints import Selected
+from kcompile.planned import PlannedPod
+from kcompile.problems import Code, Finding
+
+ServiceName = tuple[str, str]
+"""Namespace and name."""
+
+
+class Backends:
+    """Finds the workloads that a Service selects, by an index on namespace and label."""
+
+    def __init__(self, workloads: Sequence[Workload], pods: Sequence[PlannedPod]) -> None:
+        self.pods: dict[int, list[PlannedPod]] = {}
+        for pod in pods:
+            self.pods.setdefault(id(pod.workload), []).append(pod)
+        self.labels = [frozenset(workload.template.labels) for workload in workloads]
+        self.workloads = workloads
+        self.by_label: dict[tuple[str, tuple[str, str]], list[int]] = {}
+        for index, workload in enumerate(workloads):
+            for label in workload.template.labels:
+                self.by_label.setdefault((workload.namespace, label), []).append(index)
+
+    def of(self, service: Service) -> Selected:
+        """The selected workloads that have pods, in the order of the cluster."""
+        return [
+            (self.workloads[index], self.pods[id(self.workloads[index])])
+            for index in self._selected(service.namespace, service.selector)
+            if id(self.workloads[index]) in self.pods
+        ]
+
+    def _selected(self, namespace: str, selector: Labels) -> Sequence[int]:
+        if not selector:
+            return ()
+        lists = [self.by_label.get((namespace, label), ()) for label in selector]
+        rarest = min(lists, key=len)
+        if len(selector) == 1:
+            return rarest
+        wanted = frozenset(selector)
+        return [index for index in rarest if wanted <= self.labels[index]]
+
+
+class Slices:
+    """The slices of each Service, as kube-proxy merges them whoever made them: but what the
+    controllers made of a selector is left out, because the selector is resolved here.
+
+    `ignored` are those, `orphans` those of no Service that could have endpoints.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        services = {(s.namespace, s.name): s for s in cluster.services if s.type != "ExternalName"}
+        self.by_service: dict[ServiceName, list[EndpointSlice]] = {}
+        self.ignored: list[EndpointSlice] = []
+        self.orphans: list[EndpointSlice] = []
+        self.states: dict[EndpointState, EndpointState] = {}
+        for each in cluster.slices:
+            name = (each.namespace, each.service)
+            service = services.get(name)
+            if service is None:
+                self.orphans.append(each)
+            elif service.selector and (each.managed or each.kind == "Endpoints"):
+                self.ignored.append(each)
+            else:
+                if service.publish_not_ready:
+                    each = self._published(each)  # noqa: PLW2901 - the same slice, all ready
+                self.by_service.setdefault(name, []).append(each)
+
+    def of(self, service: Service) -> Sequence[EndpointSlice]:
+        return self.by_service.get((service.namespace, service.name), ())
+
+    def _published(self, slice_: EndpointSlice) -> EndpointSlice:
+        return EndpointSlice(
+            slice_.kind,
+            slice_.namespace,
+            slice_.name,
+            slice_.service,
+            slice_.family,
+            tuple(
+                SliceEndpoint(e.address, e.node, e.zone, e.hostname, e.target, self._ready(e.state))
+                for e in slice_.endpoints
+            ),
+            slice_.ports,
+            slice_.managed,
+        )
+
+    def _ready(self, state: EndpointState) -> EndpointState:
+        if state.ready:
+            return state
+        ready = EndpointState(
+            serving=state.serving,
+            terminating=state.terminating,
+            hint_zones=state.hint_zones,
+            hint_nodes=state.hint_nodes,
+        )
+        return self.states.setdefault(state, ready)
+
+    def notes(self, cluster: Cluster) -> Iterator[Finding]:
+        """One note a reason, however many slices a cluster's export has."""
+        reasons = (
+            (
+                self.ignored,
+                "of Services with a selector: their endpoints follow from the pods here",
+            ),
+            (self.orphans, "of no Service that could have endpoints"),
+        )
+        for slices, reason in reasons:
+            if slices:
+                first = slices[0]
+                more = f" and {len(slices) - 1} more" if len(slices) > 1 else ""
+                message = f"{first.key}{more} left out, {reason}"
+                origin = cluster.origins.get(first.key)
+                yield Finding(Code.NO_PODS_SELECTED, origin, (), message)
