@@ -78,9 +78,11 @@ def _is_address(text: str) -> bool:
 def _hosts(
     service: PlannedService, name: str, family: Family, portless: tuple[Endpoint, ...]
 ) -> list[Host]:
-    numbers: dict[int, list[int]] = {endpoint.ip: [] for endpoint in portless}
+    numbers: dict[int, list[int]] = {e.ip: [] for e in portless if e.state.ready}
     for port in service.ports:
         for endpoint in port.endpoints(family):
+            if not endpoint.state.ready:
+                continue
             if endpoint.ip in numbers:
                 numbers[endpoint.ip].append(endpoint.port)
             else:

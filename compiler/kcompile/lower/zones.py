@@ -75,11 +75,11 @@ def dns_addresses(plan: Plan) -> tuple[tuple[Family, int], ...]:
 
 
 def _endpoint_addresses(service: PlannedService) -> tuple[tuple[Family, int], ...]:
-    found: set[tuple[Family, int]] = {(4, endpoint.ip) for endpoint in service.portless4}
-    found |= {(6, endpoint.ip) for endpoint in service.portless6}
+    found: set[tuple[Family, int]] = {(4, e.ip) for e in service.portless4 if e.state.ready}
+    found |= {(6, e.ip) for e in service.portless6 if e.state.ready}
     for port in service.ports:
-        found |= {(4, endpoint.ip) for endpoint in port.endpoints4}
-        found |= {(6, endpoint.ip) for endpoint in port.endpoints6}
+        found |= {(4, e.ip) for e in port.endpoints4 if e.state.ready}
+        found |= {(6, e.ip) for e in port.endpoints6 if e.state.ready}
     return tuple(sorted(found))
 
 
@@ -211,8 +211,8 @@ def _endpoint_ports(named: NamedService) -> list[_Port]:
     names = {(host.family, host.ip): host.name for host in named.hosts}
     ports = []
     for port in named.service.ports:
-        places = [(endpoint.port, names[4, endpoint.ip]) for endpoint in port.endpoints4]
-        places += [(endpoint.port, names[6, endpoint.ip]) for endpoint in port.endpoints6]
+        places = [(e.port, names[4, e.ip]) for e in port.endpoints4 if e.state.ready]
+        places += [(e.port, names[6, e.ip]) for e in port.endpoints6 if e.state.ready]
         ports.append(_port(port.spec, places))
     return sorted(ports)
 
