@@ -300,6 +300,26 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A port that answers whether the node has endpoints of a Service (namespace/name)."""
+
+    port: int
+    service: str
+    local_endpoints: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeListeners:
+    """What a node shows as taken. `addresses` are those that answer on node ports, texts; empty
+    for all of the node's."""
+
+    node: str
+    addresses: tuple[str, ...]
+    listeners: tuple[Listener, ...]
+    health_checks: tuple[HealthCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """`via` and `source` are 0 where the kernel chooses; `device` is "" where `via` tells."""
 

@@ -391,6 +391,7 @@ class Settings:
     forward_accept: bool
     non_masquerade_cidrs: tuple[Cidr, ...]
     node_port_addresses: tuple[Cidr, ...] = ()
+    reject_unmatched: bool = False
 
     @property
     def families(self) -> tuple[Family, ...]:

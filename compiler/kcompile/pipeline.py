@@ -119,12 +119,12 @@ def _rule_files(plan_: Plan) -> Mapping[str, Content]:
 
 
 def _node_files(plan_: Plan) -> Mapping[str, Content]:
-    listeners = lower_listeners(plan_)
     resolv = lower_resolv_all(plan_)
     files = {}
-    for network in lower_networks(plan_, listeners):
+    for listeners in lower_listeners(plan_):
+        files[f"nodes/{listeners.node}/listeners.json"] = content(listeners_json(listeners))
+    for network in lower_networks(plan_):
         folder = f"nodes/{network.node}"
-        files[f"{folder}/listeners.json"] = content(listeners_json(network.node, listeners))
         files[f"{folder}/network/links.batch"] = content(links_text(network))
         files[f"{folder}/network/routes.batch"] = content(routes_text(network))
         files[f"{folder}/sysctl.d/90-kcompile.conf"] = content(sysctl_text(network))

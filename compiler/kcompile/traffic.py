@@ -77,7 +77,7 @@ def _family(plan: Plan, family: Family) -> FamilyTraffic:
     differing = [index for index, flow in enumerate(common) if flow is None]
     for node in plan.nodes:
         own = [ports[index].flow(ports[index].view(node)) for index in differing]
-        addresses = _node_port_addresses(node, family, plan.settings)
+        addresses = node_port_addresses(node, family, plan.settings)
         group = (tuple(map(id, own)), addresses)
         nodes.setdefault(group, []).append(node.name)
         if group not in flows:
@@ -90,7 +90,7 @@ def _family(plan: Plan, family: Family) -> FamilyTraffic:
     )
 
 
-def _node_port_addresses(
+def node_port_addresses(
     node: PlannedNode, family: Family, settings: Settings
 ) -> tuple[int, ...] | None:
     """Those of the node's addresses that the ranges hold; None where nothing narrows them."""

@@ -33,6 +33,17 @@ _OPTIONS = (
     click.option("--service-cidr", metavar="CIDR", help="Cluster addresses of Services."),
     click.option("--pod-network-cidr", metavar="CIDR", help="Addresses of pods."),
     click.option("--node-cidr-mask-size", metavar="BITS", help="Each node's share of them."),
+    click.option(
+        "--node-cidr-mask-size-ipv4", metavar="BITS", help="The same, with both families."
+    ),
+    click.option("--node-cidr-mask-size-ipv6", metavar="BITS", help="The same for IPv6."),
+    click.option(
+        "--load-balancer-pool",
+        "load_balancer_pools",
+        multiple=True,
+        metavar="CIDR|FIRST-LAST",
+        help="Addresses for Services of type LoadBalancer; repeatable.",
+    ),
     click.option("--service-dns-domain", metavar="DOMAIN", help="The cluster's domain."),
     click.option("--service-node-port-range", metavar="FIRST-LAST", help="Node ports."),
     click.option(
@@ -65,6 +76,11 @@ _OPTIONS = (
         "--forward-accept/--no-forward-accept",
         default=True,
         help="Accept forwarded packets of pods.  [default: on]",
+    ),
+    click.option(
+        "--reject-unmatched-service-ips",
+        is_flag=True,
+        help="Refuse packets to unused service addresses and ports.",
     ),
 )
 

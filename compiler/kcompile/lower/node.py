@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 
-from kcompile.address import Family
-from kcompile.ir import Listener, NodeNetwork, Route
+from kcompile.address import format_ip
+from kcompile.ir import HealthCheck, Listener, NodeListeners, NodeNetwork, Route
 from kcompile.model import Settings
-from kcompile.planned import Plan, PlannedNode
+from kcompile.planned import Plan, PlannedNode, PlannedService
+from kcompile.traffic import node_port_addresses
 
 SERVICE_LINK = "kcompile0"
 """An empty bridge that the service range is routed to, on every node."""
 
 
-def lower_listeners(plan: Plan) -> tuple[Listener, ...]:
-    """Every node port, sorted by port and protocol; the same on each node."""
+def lower_listeners(plan: Plan) -> tuple[NodeListeners, ...]:
+    """Every node's listeners, in the plan's order; node ports sorted by port and protocol."""
     families = plan.settings.families
     found = [
         Listener(
@@ -26,12 +27,40 @@ def lower_listeners(plan: Plan) -> tuple[Listener, ...]:
         for port in service.ports
         if port.node_port
     ]
-    return tuple(sorted(found, key=lambda listener: (listener.port, listener.protocol)))
+    listeners = tuple(sorted(found, key=lambda listener: (listener.port, listener.protocol)))
+    checked = [service for service in plan.services if service.health_check_node_port]
+    return tuple(
+        NodeListeners(
+            node.name,
+            tuple(_node_port_addresses(node, plan.settings)),
+            listeners,
+            tuple(_health_check(service, node) for service in checked),
+        )
+        for node in plan.nodes
+    )
 
 
-def lower_networks(plan: Plan, listeners: tuple[Listener, ...]) -> tuple[NodeNetwork, ...]:
+def _node_port_addresses(node: PlannedNode, settings: Settings) -> Iterator[str]:
+    for family in settings.families:
+        for address in node_port_addresses(node, family, settings) or ():
+            yield format_ip(family, address)
+
+
+def _health_check(service: PlannedService, node: PlannedNode) -> HealthCheck:
+    """kube-proxy counts the addresses of ready endpoints on the node, over all ports."""
+    local = {
+        endpoint.ip
+        for port in service.ports
+        for endpoint in (*port.endpoints4, *port.endpoints6)
+        if endpoint.state.ready and endpoint.node == node.name
+    }
+    name = f"{service.namespace}/{service.name}"
+    return HealthCheck(service.health_check_node_port, name, len(local))
+
+
+def lower_networks(plan: Plan) -> tuple[NodeNetwork, ...]:
     """Each node's network, in the plan's order."""
-    sysctls = tuple(_sysctls(plan.settings, listeners))
+    sysctls = tuple(_sysctls(plan))
     pod_routes = [
         (node.name, Route(cidr, node.address(cidr.family), "", 0))
         for node in plan.nodes
@@ -67,13 +96,14 @@ def _service_routes(node: PlannedNode, settings: Settings) -> Iterator[Route]:
         yield Route(cidr, 0, SERVICE_LINK, node.address(cidr.family))
 
 
-def _sysctls(settings: Settings, listeners: tuple[Listener, ...]) -> Iterator[tuple[str, str]]:
-    families: tuple[Family, ...] = settings.families
-    if 6 in families:
+def _sysctls(plan: Plan) -> Iterator[tuple[str, str]]:
+    settings = plan.settings
+    if 6 in settings.families:
         yield "net.bridge.bridge-nf-call-ip6tables", "1"
         yield "net.ipv6.conf.all.forwarding", "1"
-    if 4 in families:
+    if 4 in settings.families:
         yield "net.bridge.bridge-nf-call-iptables", "1"
         yield "net.ipv4.ip_forward", "1"
-        if settings.localhost_node_ports and listeners:
+        node_ports = any(port.node_port for service in plan.services for port in service.ports)
+        if settings.localhost_node_ports and node_ports:
             yield "net.ipv4.conf.all.route_localnet", "1"

@@ -18,6 +18,7 @@ from kcompile.ir import (
     Mark,
     Masquerade,
     Match,
+    Reject,
     Return,
     Rule,
     SetMark,
@@ -29,6 +30,7 @@ from kcompile.model import Settings
 MARK_MASQ = "KUBE-MARK-MASQ"
 FORWARD = "KCOMPILE-FORWARD"
 EGRESS = "KCOMPILE-EGRESS"
+UNMATCHED = "KCOMPILE-UNMATCHED"
 
 _LOOPBACK: dict[Family, Cidr] = {4: parse_cidr("127.0.0.0/8"), 6: parse_cidr("::1/128")}
 _NEW = ConntrackState(("NEW",))
@@ -60,6 +62,8 @@ def tables(
     ]
     if settings.forward_accept:
         filter_chains.insert(0, Chain(FORWARD, _accept_pods(family, settings)))
+    if settings.reject_unmatched:
+        filter_chains.insert(0, Chain(UNMATCHED, _reject_unmatched(family, settings)))
     if settings.egress_masquerade:
         nat_chains.insert(0, Chain(EGRESS, _egress(family, settings)))
     return (
@@ -87,7 +91,16 @@ def hooks(settings: Settings) -> tuple[Hook, ...]:
         Hook("filter", "FORWARD", 30, kube_proxy, services),
         Hook("filter", "FORWARD", 40, kube_proxy, external),
     ]
+    outputs = [
+        Hook("filter", "OUTPUT", 10, kube_proxy, firewall),
+        Hook("filter", "OUTPUT", 20, kube_proxy, balancer),
+        Hook("filter", "OUTPUT", 30, kube_proxy, services),
+    ]
     postroutings = [Hook("nat", "POSTROUTING", 10, kube_proxy, postrouting)]
+    if settings.reject_unmatched:
+        unmatched = _jump(UNMATCHED, "kcompile: service addresses that no rule took", _NEW)
+        forwards.append(Hook("filter", "FORWARD", 45, "kcompile", unmatched))
+        outputs.append(Hook("filter", "OUTPUT", 45, "kcompile", unmatched))
     if settings.forward_accept:
         accept = _jump(FORWARD, "kcompile: forward for pods")
         forwards.append(Hook("filter", "FORWARD", 50, "kcompile", accept))
@@ -100,9 +113,7 @@ def hooks(settings: Settings) -> tuple[Hook, ...]:
         Hook("filter", "INPUT", 30, kube_proxy, node_ports),
         Hook("filter", "INPUT", 40, kube_proxy, external),
         *forwards,
-        Hook("filter", "OUTPUT", 10, kube_proxy, firewall),
-        Hook("filter", "OUTPUT", 20, kube_proxy, balancer),
-        Hook("filter", "OUTPUT", 30, kube_proxy, services),
+        *outputs,
         Hook("nat", "PREROUTING", 10, kube_proxy, nat_services),
         Hook("nat", "OUTPUT", 10, kube_proxy, nat_services),
         *postroutings,
@@ -150,6 +161,18 @@ def _accept_pods(family: Family, settings: Settings) -> tuple[Rule, ...]:
             rules.append(Rule((Source(pods),), Accept(), "kcompile: from pods"))
             rules.append(Rule((Destination(pods),), Accept(), "kcompile: to pods"))
     return tuple(rules)
+
+
+def _reject_unmatched(family: Family, settings: Settings) -> tuple[Rule, ...]:
+    """What still has a service address is for a wrong port or for an address that nobody has.
+
+    kube-proxy refuses it in its nftables mode only; elsewhere it leaves for the router.
+    """
+    return tuple(
+        Rule((Destination(cidr),), Reject(family), "kcompile: no such service")
+        for cidr in settings.service_cidrs
+        if cidr.family == family
+    )
 
 
 def _egress(family: Family, settings: Settings) -> tuple[Rule, ...]:

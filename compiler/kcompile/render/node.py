@@ -1,35 +1,44 @@
 """A node's listeners.json, routes, sysctls and modules."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kcompile.address import format_ip
-from kcompile.ir import Listener, NodeNetwork, Route
+from kcompile.ir import NodeListeners, NodeNetwork, Route
 from kcompile.render.environment import template
 
 FORMAT_VERSION = 1
 
 
-def listeners_json(node: str, listeners: Sequence[Listener]) -> str:
-    """listeners.json: one listener a line. No addresses means every address of the node."""
-    lines = ",\n".join(
-        json.dumps(
-            {
-                "port": listener.port,
-                "protocol": listener.protocol,
-                "families": [f"IPv{family}" for family in listener.families],
-                "addresses": [],
-                "service": listener.service,
-                "portName": listener.port_name,
-            }
-        )
-        for listener in listeners
-    )
-    block = f"[\n{lines}\n]" if lines else "[]"
+def listeners_json(node: NodeListeners) -> str:
+    """listeners.json: a listener or health check a line. No addresses means all of the node's."""
+    listeners = [
+        {
+            "port": listener.port,
+            "protocol": listener.protocol,
+            "families": [f"IPv{family}" for family in listener.families],
+            "addresses": node.addresses,
+            "service": listener.service,
+            "portName": listener.port_name,
+        }
+        for listener in node.listeners
+    ]
+    checks = [
+        {
+            "port": check.port,
+            "service": check.service,
+            "localEndpoints": check.local_endpoints,
+        }
+        for check in node.health_checks
+    ]
     return (
-        f'{{\n"version": {FORMAT_VERSION},\n"node": {json.dumps(node)},\n'
-        f'"listeners": {block},\n"healthChecks": []\n}}\n'
+        f'{{\n"version": {FORMAT_VERSION},\n"node": {json.dumps(node.node)},\n'
+        f'"listeners": {_block(listeners)},\n"healthChecks": {_block(checks)}\n}}\n'
     )
+
+
+def _block(items: Sequence[Mapping[str, object]]) -> str:
+    return "[\n" + ",\n".join(map(json.dumps, items)) + "\n]" if items else "[]"
 
 
 def links_text(network: NodeNetwork) -> str:

@@ -54,6 +54,8 @@ def settings_pairs(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "localhostNodePorts", _boolean(settings.localhost_node_ports)
     yield "egressMasquerade", _boolean(settings.egress_masquerade)
     yield "forwardAccept", _boolean(settings.forward_accept)
+    yield "nodePortAddresses", _cidrs(settings.node_port_addresses)
+    yield "rejectUnmatchedServiceIPs", _boolean(settings.reject_unmatched)
     yield "nonMasqueradeCIDRs", _cidrs(settings.non_masquerade_cidrs)
 
 

@@ -22,3 +22,4 @@ class Flags:
     forward_accept: bool = True
     non_masquerade_cidrs: tuple[str, ...] = ()
     load_balancer_pools: tuple[str, ...] = ()
+    reject_unmatched_service_ips: bool = False

@@ -47,6 +47,7 @@ def resolve_settings(
         localhost_node_ports=reader.localhost_node_ports(),
         egress_masquerade=flags.egress_masquerade,
         forward_accept=flags.forward_accept,
+        reject_unmatched=flags.reject_unmatched_service_ips,
         non_masquerade_cidrs=reader.non_masquerade_cidrs(),
         node_port_addresses=reader.node_port_addresses(),
     )
