@@ -8,7 +8,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kcompile.address import Cidr
+from kcompile.address import Cidr, format_ip
 from kcompile.plan.lock import Lock, PodEntry, ServiceEntry, changes, format_lock, parse_lock
 from kcompile.problems import InputError
 
@@ -16,19 +16,33 @@ HEAD = "kcompile-lock: 1\nalgorithm: 1\n"
 
 names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
 ipv4 = st.tuples(st.just(4), st.integers(1, 2**32 - 1))
-nodes = st.builds(
-    lambda prefix, base: (Cidr(4, base >> 32 - prefix << 32 - prefix, prefix),),
+ipv6 = st.tuples(st.just(6), st.integers(1, 2**128 - 1))
+addresses = st.tuples(ipv4) | st.tuples(ipv6) | st.tuples(ipv4, ipv6) | st.tuples(ipv6, ipv4)
+shares4 = st.builds(
+    lambda prefix, base: Cidr(4, base >> 32 - prefix << 32 - prefix, prefix),
     st.integers(8, 30),
     st.integers(0, 2**32 - 1),
 )
+shares6 = st.builds(
+    lambda prefix, base: Cidr(6, base >> 128 - prefix << 128 - prefix, prefix),
+    st.integers(8, 126),
+    st.integers(0, 2**128 - 1),
+)
+nodes = st.tuples(shares4) | st.tuples(shares4, shares6)
 pod_keys = st.tuples(names, st.just("Deployment"), names, st.integers(0, 10**9))
-pods = st.builds(PodEntry, names, st.tuples(ipv4), st.just("") | names)
+pods = st.builds(PodEntry, names, addresses | st.just(()), st.just("") | names)
 ports = st.dictionaries(
     st.tuples(st.integers(1, 65535), st.sampled_from(["TCP", "UDP", "SCTP"])),
     st.integers(1, 65535),
     max_size=3,
 ).map(lambda found: tuple(sorted(found.items())))
-services = st.builds(ServiceEntry, st.lists(ipv4, max_size=1).map(tuple), ports)
+services = st.builds(
+    ServiceEntry,
+    addresses | st.just(()),
+    ports,
+    st.integers(0, 65535),
+    addresses | st.just(()),
+)
 freed = st.integers(1, 10**8)
 locks = st.builds(
     Lock,
@@ -46,13 +60,18 @@ def test_what_is_written_is_read(lock: Lock) -> None:
     held = [
         *(address for entry in lock.pods.values() for address in entry.ips),
         *(address for entry in lock.services.values() for address in entry.cluster_ips),
-        *({port for _, port in entry.node_ports} for entry in lock.services.values()),
+        *(address for entry in lock.services.values() for address in entry.load_balancer_ips),
+        *(ports_of(entry) for entry in lock.services.values()),
         *((key[0], entry.name) for key, entry in lock.pods.items() if entry.name),
-        *lock.nodes.values(),
+        *(cidr for cidrs in lock.nodes.values() for cidr in cidrs),
     ]
     assume(not any(one == other for one, other in combinations(held, 2)))
     assume(disjoint(thing for thing in held if isinstance(thing, set)))
     assert parse_lock("kcompile.lock", format_lock(lock)) == lock
+
+
+def ports_of(entry: ServiceEntry) -> set[int]:
+    return {port for _, port in entry.node_ports} | {entry.health_check_node_port} - {0}
 
 
 def disjoint(sets: Iterable[set[int]]) -> bool:
@@ -65,6 +84,11 @@ def test_a_lock_is_yaml_with_an_entry_a_line(lock: Lock) -> None:
     read = yaml.safe_load(text)
     assert len(read) == len(text.splitlines())
     assert [*read][2:] == sorted([*read][2:], key=lambda key: key.split("/")[0])
+    for name, cidrs in lock.nodes.items():
+        assert read[f"node/{name}"]["podCIDRs"] == [*map(str, cidrs)]
+    for (namespace, name), entry in lock.services.items():
+        ips = read[f"service/{namespace}/{name}"]["clusterIPs"]
+        assert ips == [format_ip(*address) for address in entry.cluster_ips]
 
 
 def problems(text: str) -> list[tuple[str, int]]:
@@ -88,6 +112,13 @@ def problems(text: str) -> list[tuple[str, int]]:
         (HEAD + "service/a/b: {clusterIPs: [10.0.0.1], freed: 3}\n", [("KC405", 3)]),
         (HEAD + "freed/service/a/b: {clusterIPs: [10.0.0.1]}\n", [("KC405", 3)]),
         (HEAD + "service/a/b: {clusterIPs: [], nodePorts: {80/tcp: 3}}\n", [("KC405", 3)]),
+        (HEAD + "service/a/b: {clusterIPs: [], healthCheckNodePort: 0}\n", [("KC405", 3)]),
+        (HEAD + "service/a/b: {clusterIPs: [], healthCheckNodePort: 65536}\n", [("KC405", 3)]),
+        (HEAD + "service/a/b: {clusterIPs: [], loadBalancerIPs: []}\n", [("KC405", 3)]),
+        (HEAD + "service/a/b: {clusterIPs: [fd00::5]}\n", [("KC405", 3)]),
+        (HEAD + 'service/a/b: {clusterIPs: ["10.96.0.5"]}\n', [("KC405", 3)]),
+        (HEAD + "node/n1: {podCIDRs: [fd00::/64]}\n", [("KC405", 3)]),
+        (HEAD + "service/a/b: {clusterIPs: [], loadBalancerIPs: [a.b]}\n", [("KC405", 3)]),
         (HEAD + "x: 1\ny: 2\n", [("KC405", 3), ("KC405", 4)]),
     ],
 )
@@ -115,6 +146,22 @@ def test_two_entries_with_one_address_are_named_both() -> None:
 def test_a_service_may_use_a_node_port_for_two_protocols() -> None:
     line = "service/a/dns: {clusterIPs: [10.96.0.5], nodePorts: {53/TCP: 30053, 53/UDP: 30053}}\n"
     assert format_lock(parse_lock("kcompile.lock", HEAD + line)) == HEAD + line
+
+
+def test_a_line_of_everything() -> None:
+    line = (
+        'service/a/lb: {clusterIPs: [10.96.0.5, "fd00::5"], nodePorts: {80/TCP: 30080},'
+        ' healthCheckNodePort: 30081, loadBalancerIPs: [192.0.2.1, "2001:db8::"]}\n'
+    )
+    assert format_lock(parse_lock("kcompile.lock", HEAD + line)) == HEAD + line
+
+
+def test_health_checks_and_load_balancers_are_held_too() -> None:
+    other = "service/a/b: {clusterIPs: [192.0.2.1], nodePorts: {80/TCP: 30081}}\n"
+    one = (
+        "service/a/a: {clusterIPs: [], healthCheckNodePort: 30081, loadBalancerIPs: [192.0.2.1]}\n"
+    )
+    assert problems(HEAD + one + other) == [("KC407", 4), ("KC407", 4)]
 
 
 def test_changes_are_keys_of_live_entries() -> None:

@@ -132,11 +132,16 @@ def _pod_key(key: PodKey) -> str:
 
 
 def _node_fields(cidrs: tuple[Cidr, ...]) -> str:
-    return f"podCIDRs: [{', '.join(map(str, cidrs))}]"
+    return f"podCIDRs: [{', '.join(_quoted(cidr.family, str(cidr)) for cidr in cidrs)}]"
 
 
 def _addresses(addresses: Addresses) -> str:
-    return ", ".join(format_ip(family, value) for family, value in addresses)
+    return ", ".join(_quoted(family, format_ip(family, value)) for family, value in addresses)
+
+
+def _quoted(family: Family, text: str) -> str:
+    """YAML would take a colon at an end for its own, and some addresses for numbers to base 60."""
+    return text if family == 4 else f'"{text}"'
 
 
 def _pod_fields(entry: PodEntry) -> str:
@@ -161,7 +166,7 @@ def _service_fields(entry: ServiceEntry) -> str:
 # ---- reading
 
 _NAME = r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?"
-_LIST = r"\[([0-9a-f.:/, ]*)\]"
+_LIST = r"\[([0-9a-f.:/\", ]*)\]"
 _FREED = r"(?:, freed: ([0-9]{1,9}))?"
 _NODE = re.compile(rf"(freed/)?node/({_NAME}): {{podCIDRs: {_LIST}{_FREED}}}", re.ASCII)
 _POD = re.compile(
@@ -172,7 +177,7 @@ _POD = re.compile(
 _SERVICE = re.compile(
     rf"(freed/)?service/({_NAME})/({_NAME}): {{clusterIPs: {_LIST}"
     rf"(?:, nodePorts: {{([0-9A-Z/:, ]+)}})?(?:, healthCheckNodePort: ([1-9][0-9]{{0,4}}))?"
-    rf"(?:, loadBalancerIPs: \[([0-9a-f.:, ]+)\])?{_FREED}}}",
+    rf"(?:, loadBalancerIPs: \[([0-9a-f.:\", ]+)\])?{_FREED}}}",
     re.ASCII,
 )
 _ALLOWED = "pod/, service/, node/ or freed/... and {fields}"
@@ -297,7 +302,7 @@ class _Reader:
 
     def _node(self, number: int, match: re.Match[str]) -> None:
         freed, name, cidrs, when = match.groups()
-        entry = tuple(parse_cidr(text) for text in cidrs.split(", "))
+        entry = tuple(parse_cidr(_unquoted(text)) for text in cidrs.split(", "))
         if self._freed(freed, when):
             self.freed_nodes[name] = entry, int(when)
             return
@@ -334,7 +339,15 @@ def _shown(what: object) -> str:
 
 
 def _parse_addresses(text: str) -> Addresses:
-    return tuple(parse_ip(part) for part in text.split(", ")) if text else ()
+    return tuple([parse_ip(_unquoted(part)) for part in text.split(", ")]) if text else ()
+
+
+def _unquoted(text: str) -> str:
+    if ":" not in text:
+        return text
+    if len(text) < 2 or not text[0] == text[-1] == '"':
+        raise ValueError(text)
+    return text[1:-1]
 
 
 def _parse_node_ports(text: str | None) -> Iterator[tuple[PortKey, int]]:
