@@ -19,6 +19,13 @@ from kubernetes_oracle import refusal
 
 SUFFIXES = (".yaml", ".yml", ".json", ".golden")
 
+# What manifests may ask for without saying so: both families, and a node with addresses.
+CLUSTER = Flags(
+    service_cidr="10.96.0.0/12,fd00:10:96::/112",
+    pod_network_cidr="10.244.0.0/16,fd00:10:244::/56",
+    nodes=("node-1=192.0.2.1,2001:db8::1",),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -43,7 +50,7 @@ def corpus_files(corpus: Path) -> list[Path]:
 def build(inputs: Sequence[tuple[str, bytes]]) -> tuple[Problem, ...]:
     """Makes a bundle in memory; what was wrong, or nothing."""
     try:
-        make_files(make_plan(inputs, Flags(), Lock()))
+        make_files(make_plan(inputs, CLUSTER, Lock()))
     except InputError as error:
         return tuple(each for each in error.problems if each.severity is Severity.ERROR)
     return ()
@@ -51,7 +58,7 @@ def build(inputs: Sequence[tuple[str, bytes]]) -> tuple[Problem, ...]:
 
 def objects(name: str, content: bytes) -> frozenset[Key]:
     """What a file that builds declares."""
-    return frozenset(make_plan([(name, content)], Flags(), Lock()).plan.origins)
+    return frozenset(make_plan([(name, content)], CLUSTER, Lock()).plan.origins)
 
 
 def judge(corpus: Path) -> list[Verdict]:

@@ -110,12 +110,6 @@ FLAG_OF = {
     "clusterDomain": "--service-dns-domain",
     "podCIDR": "--pod-network-cidr",
 }
-LOAD_BALANCERS = {
-    "312-k8s-lb-source-ranges-whitespace.yaml",
-    "316-k8s-lb-source-range-annotation.yaml",
-    "330-k8s-lb-no-nodeports.yaml",
-}
-"""Right, but of a type that is not implemented yet."""
 TAKEN_SILENTLY = {
     "080-replicas-integral-float.yaml": "2.0 is 2, as in Kubernetes' JSON",
     "303-yaml-timestamp-annotation.yaml": "a date is a string, as in Kubernetes' YAML",
@@ -175,6 +169,4 @@ def test_shared_hostile_inputs(file: str, outcomes: dict[str, tuple[Path, Outcom
         assert outcome.code == 1, text
         assert written == [file]
         assert {file, *flags[:1]} & {match["file"] for match in problems}
-        if verdict == "ACCEPT":
-            assert file in LOAD_BALANCERS
-            assert all("KC210" in match[0] for match in problems)
+        assert verdict != "ACCEPT"

@@ -113,13 +113,6 @@ class TestKinds:
         assert "metadata" in "".join(_problems(text))
 
     @pytest.mark.parametrize(
-        ("version", "kind"), [("v1", "Endpoints"), ("discovery.k8s.io/v1", "EndpointSlice")]
-    )
-    def test_endpoints_are_for_later(self, version: str, kind: str) -> None:
-        (problem,) = _problems(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n")
-        assert f"2:7: KC210: {kind} is not implemented yet" in problem
-
-    @pytest.mark.parametrize(
         ("version", "kind", "hint"),
         [
             ("v1", "Servce", "did you mean Service?"),

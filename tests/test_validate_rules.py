@@ -114,14 +114,6 @@ def test_shared_verdicts_hold(base: Object, mutation: Object, valid: bool | str)
 
 
 _LATER = (
-    "type LoadBalancer",
-    "externalIPs",
-    "externalTrafficPolicy Local",
-    "internalTrafficPolicy Local",
-    "trafficDistribution",
-    "sessionAffinity ClientIP",
-    "IPv6",
-    "RequireDualStack",
-    "hostNetwork",
+    "hostPort",
 )
 """Features of the shared cases that Kubernetes takes and kcompile does not compile yet."""

@@ -51,6 +51,7 @@ class Code(Enum):
     SUSPICIOUS = "KC225"
     EMPTY_INPUT = "KC226"
     TOOL_FILE = "KC227"
+    EXTERNAL_IP = "KC228"
 
     # 3xx: resolve, do the objects fit together
     DUPLICATE_OBJECT = "KC301"
@@ -96,6 +97,7 @@ _WARNINGS = frozenset(
         Code.IGNORED_FIELD,
         Code.SUSPICIOUS,
         Code.EMPTY_INPUT,
+        Code.EXTERNAL_IP,
         Code.NO_SUCH_TARGET_PORT,
         Code.ADDRESS_MOVED,
         Code.NO_DNS_RECORD,

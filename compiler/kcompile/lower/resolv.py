@@ -83,7 +83,11 @@ def _plain(plan: Plan) -> Mapping[str, ResolvConf]:
 
 def _conf(template: PodTemplate, plain: ResolvConf | None) -> ResolvConf | None:
     """What a pod has of its own; None where it has its node's."""
-    match template.dns_policy:
+    policy = template.dns_policy
+    if template.host_network and policy == "ClusterFirst":
+        # Pods in the host's network have its resolver unless they ask for the cluster's by name.
+        policy = "Default"
+    match policy:
         case "ClusterFirst" | "ClusterFirstWithHostNet":
             return None if plain is None else _extended(plain, template.dns_config)
         case "None":

@@ -25,8 +25,7 @@ def validate(documents: Sequence[Document]) -> Objects:
     origins: list[Origin] = []
     for document in documents:
         for single in flatten(document, ledger):
-            item = read_object(single, ledger)
-            if item is not None:
+            for item in read_object(single, ledger):
                 items.append(item)
                 origins.append(single.origin)
     if not documents:

@@ -1,14 +1,14 @@
 """kubeadm's ClusterConfiguration and kube-proxy's KubeProxyConfiguration to their models."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kcompile.address import Cidr
 from kcompile.model import ClusterConfiguration, KubeProxyConfiguration
 from kcompile.problems import Code, printable
 from kcompile.source import Path
-from kcompile.validate.addresses import read_cidrs
+from kcompile.validate.addresses import read_cidr, read_cidrs
 from kcompile.validate.names import DNS_SUBDOMAIN
 from kcompile.validate.review import Review
 
@@ -45,8 +45,6 @@ def read_kube_proxy_configuration(
 ) -> KubeProxyConfiguration:
     cidrs = value.get("clusterCIDR") or ""
     _check_modes(value, review)
-    if value.get("nodePortAddresses"):
-        review.not_implemented(("nodePortAddresses",), "nodePortAddresses")
     conntrack = value.get("conntrack") or {}
     if any(conntrack.values()):
         review.ignored(("conntrack",))
@@ -59,7 +57,20 @@ def read_kube_proxy_configuration(
         iptables.get("masqueradeAll"),
         bit,
         iptables.get("localhostNodePorts"),
+        _read_node_port_addresses(value.get("nodePortAddresses") or (), review),
     )
+
+
+def _read_node_port_addresses(texts: Sequence[str], review: Review) -> tuple[Cidr, ...] | None:
+    if not texts:
+        return None
+    path: Path = ("nodePortAddresses",)
+    if "primary" in texts:
+        allowed = "must hold ranges; 'primary' is for kube-proxy's nftables mode"
+        review.invalid(path, list(texts), allowed)
+        return None
+    read = [read_cidr(text or "", review, (*path, i)) for i, text in enumerate(texts)]
+    return tuple(cidr for cidr in read if cidr)
 
 
 def _read_subnets(

@@ -14,7 +14,6 @@ from kcompile.validate.kinds import (
     Ignored,
     NotCompiled,
     NotEnforced,
-    Refused,
     Tool,
     Unknown,
     role_of,
@@ -22,14 +21,16 @@ from kcompile.validate.kinds import (
 from kcompile.validate.metadata import check_metadata, note_namespace
 from kcompile.validate.names import variable_hint
 from kcompile.validate.node import read_namespace, read_node
+from kcompile.validate.pools import read_pool
 from kcompile.validate.review import Ledger, Review
 from kcompile.validate.schema import SchemaError, check
 from kcompile.validate.service import read_service
+from kcompile.validate.slices import read_endpoints, read_slice
 from kcompile.validate.workload import read_deployment
 
 
-def read_object(single: Single, ledger: Ledger) -> Object | None:
-    """The object if its kind acts; findings and remarks go to the ledger."""
+def read_object(single: Single, ledger: Ledger) -> tuple[Object, ...]:
+    """The objects if its kind acts; findings and remarks go to the ledger."""
     role = role_of(single.api_version, single.kind)
     review = Review(single.origin, ledger)
     kind, value = single.kind, single.value
@@ -39,9 +40,6 @@ def read_object(single: Single, ledger: Ledger) -> Object | None:
         case NotCompiled(may_be_generated):
             check_metadata(value, review, may_be_generated=may_be_generated)
             review.remark(Code.NOT_COMPILED, kind)
-        case Refused():
-            message = f"{kind} is not implemented yet: endpoints come from selectors only"
-            review.error(Code.NOT_IMPLEMENTED, ("kind",), message, "leave it out for now")
         case NotEnforced():
             note_namespace(value, review)
             review.remark(Code.NOT_ENFORCED, _full_kind(single))
@@ -56,7 +54,7 @@ def read_object(single: Single, ledger: Ledger) -> Object | None:
             review.error(Code.UNKNOWN_KIND, ("kind",), message, hint)
         case _:
             assert_never(role)
-    return None
+    return ()
 
 
 def _full_kind(single: Single) -> str:
@@ -65,39 +63,45 @@ def _full_kind(single: Single) -> str:
     return f"{single.kind}.{group}" if "." in group else single.kind
 
 
-def _read_acting(single: Single, role: Acts, review: Review) -> Object | None:
+def _read_acting(single: Single, role: Acts, review: Review) -> tuple[Object, ...]:
     findings = review.ledger.findings
     if role.removed_in:
         review.remark(Code.REMOVED_VERSION, f"{single.api_version} {role.removed_in}")
     before = len(findings)
     errors = check(role.kind, single.value)
     if not errors:
-        item = _read(role.kind, single.value, review)
+        items = _read(role.kind, single.value, review)
         if len(findings) > before:
             check_fragment(role.kind, single.value, review)
-        return item
+        return items
     if all(error.code is not Code.WRONG_TYPE and error.path for error in errors):
         _read(role.kind, single.value, review)
         findings[before:] = [each for each in findings[before:] if not _is_said(each, errors)]
     findings += [_finding(error, review) for error in errors]
     check_fragment(role.kind, single.value, review)
-    return None
+    return ()
 
 
-def _read(kind: ActingKind, value: Mapping[str, Any], review: Review) -> Object:
+def _read(kind: ActingKind, value: Mapping[str, Any], review: Review) -> tuple[Object, ...]:  # noqa: PLR0911 - a return for each kind
     match kind:
         case "Deployment":
-            return read_deployment(value, review)
+            return (read_deployment(value, review),)
         case "Service":
-            return read_service(value, review)
+            return (read_service(value, review),)
         case "Node":
-            return read_node(value, review)
+            return (read_node(value, review),)
         case "Namespace":
-            return read_namespace(value, review)
+            return (read_namespace(value, review),)
         case "ClusterConfiguration":
-            return read_cluster_configuration(value, review)
+            return (read_cluster_configuration(value, review),)
         case "KubeProxyConfiguration":
-            return read_kube_proxy_configuration(value, review)
+            return (read_kube_proxy_configuration(value, review),)
+        case "EndpointSlice":
+            return read_slice(value, review)
+        case "Endpoints":
+            return read_endpoints(value, review)
+        case "IPAddressPool":
+            return (read_pool(value, review),)
         case _:
             assert_never(kind)
 

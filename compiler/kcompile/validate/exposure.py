@@ -1,11 +1,20 @@
 """Who may reach a Service from where: external addresses, load balancers, affinity, policies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from kcompile.problems import printable
+from kcompile.address import Cidr, Family
+from kcompile.model import (
+    NO_LOAD_BALANCER,
+    Distribution,
+    IpMode,
+    LoadBalancer,
+    TrafficPolicy,
+)
+from kcompile.problems import Code, printable
 from kcompile.source import Path
-from kcompile.validate.addresses import is_special, read_cidr, read_ip
+from kcompile.validate.addresses import IpAddress, is_special, read_cidr, read_ip
 from kcompile.validate.names import QUALIFIED_NAME
 from kcompile.validate.review import Review
 
@@ -17,94 +26,153 @@ _TOPOLOGY = (
 )
 _AFFINITY_SECONDS = 86400
 """The longest client affinity (core validation's MaxClientIPServiceAffinitySeconds): a day."""
-_DISTRIBUTIONS = ("PreferClose",)
-"""What Kubernetes 1.33 takes with its default feature gates."""
+_DEFAULT_AFFINITY_SECONDS = 10800
+"""Three hours (core/v1 defaults' DefaultClientIPServiceAffinitySeconds)."""
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 
 
-def check_exposure(
-    spec: Mapping[str, Any], annotations: Mapping[str, Any], service_type: str, review: Review
-) -> None:
-    """Holds the fields to Kubernetes' rules, then refuses those that are not compiled yet."""
-    external_ips = spec.get("externalIPs") or ()
-    _check_external_ips(external_ips, review)
-    _check_load_balancer(spec, annotations, service_type, review)
-    _check_affinity(spec, review)
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    external_ips: tuple[IpAddress, ...] = ()
+    external_policy: TrafficPolicy = "Cluster"
+    internal_policy: TrafficPolicy = "Cluster"
+    affinity_seconds: int = 0
+    load_balancer: LoadBalancer = NO_LOAD_BALANCER
+    distribution: Distribution = ""
+    topology_hints: bool = False
+
+
+PLAIN = Exposure()
+
+
+def read_exposure(
+    value: Mapping[str, Any], spec: Mapping[str, Any], service_type: str, review: Review
+) -> Exposure:
+    """All of it, held to Kubernetes' rules. `value` is the whole Service."""
+    annotations = (value.get("metadata") or {}).get("annotations") or {}
+    external_ips = tuple(_read_external_ips(spec.get("externalIPs") or (), review))
     outside = service_type in {"NodePort", "LoadBalancer"} or (
-        service_type == "ClusterIP" and bool(external_ips)
+        service_type == "ClusterIP" and bool(spec.get("externalIPs"))
     )
-    _check_external_policy(spec, service_type, review, outside=outside)
-    _check_inside(spec, review)
-    if annotations:
-        _check_topology(annotations, review)
+    return Exposure(
+        external_ips=external_ips if service_type != "ExternalName" else (),
+        external_policy=_read_external_policy(spec, service_type, review, outside=outside),
+        internal_policy=_read_internal_policy(spec, review),
+        affinity_seconds=_read_affinity(spec, review),
+        load_balancer=_read_load_balancer(value, spec, annotations, service_type, review),
+        distribution=_read_distribution(spec, review),
+        topology_hints=_read_topology(annotations, review),
+    )
 
 
-def _check_external_ips(external_ips: Sequence[str], review: Review) -> None:
+def _read_external_ips(external_ips: Sequence[str], review: Review) -> Iterator[IpAddress]:
     for index, text in enumerate(external_ips):
         path = ("spec", "externalIPs", index)
         address = read_ip(text or "", review, path)
-        if address is not None and is_special(address):
+        if address is None:
+            continue
+        if is_special(address):
             allowed = "must not be unspecified, loopback or link-local"
             review.invalid(path, text, allowed)
+        yield address
     if external_ips:
-        review.not_implemented(("spec", "externalIPs"), "externalIPs")
+        message = "spec.externalIPs can take over any address: every node answers for them"
+        review.error(Code.EXTERNAL_IP, ("spec", "externalIPs"), message)
 
 
-def _check_load_balancer(
-    spec: Mapping[str, Any], annotations: Mapping[str, Any], service_type: str, review: Review
-) -> None:
+def _read_load_balancer(
+    value: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    annotations: Mapping[str, Any],
+    service_type: str,
+    review: Review,
+) -> LoadBalancer:
     balanced = service_type == "LoadBalancer"
     why = "may only be set on type LoadBalancer"
     for key in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
         if spec.get(key) is not None and not balanced:
             review.forbidden(("spec", key), why)
-    if spec.get("loadBalancerClass") is not None and balanced:
-        review.name(("spec", "loadBalancerClass"), spec["loadBalancerClass"], QUALIFIED_NAME)
-    ranges = spec.get("loadBalancerSourceRanges") or ()
-    annotated = _SOURCE_RANGES in annotations
-    path: Path = ("metadata", "annotations", _SOURCE_RANGES)
-    if ranges:
-        path = ("spec", "loadBalancerSourceRanges")
-        for index, text in enumerate(ranges):
-            read_cidr((text or "").strip(), review, (*path, index))
-    elif annotated:
-        _check_annotated_ranges(annotations[_SOURCE_RANGES] or "", review, path)
-    if (ranges or annotated) and not balanced:
+    class_name = spec.get("loadBalancerClass")
+    if class_name is not None and balanced:
+        review.name(("spec", "loadBalancerClass"), class_name, QUALIFIED_NAME)
+    ranges, path = _read_source_ranges(spec, annotations, review)
+    if path and not balanced:
         review.forbidden(path, why)
+    if not balanced:
+        return NO_LOAD_BALANCER
+    stated = spec.get("loadBalancerIP")
+    address = read_ip(stated, review, ("spec", "loadBalancerIP")) if stated else None
+    return LoadBalancer(
+        stated_ips=(address,) if address else (),
+        ingress=tuple(_read_ingress(value, review)),
+        source_ranges=ranges,
+        allocate_node_ports=spec.get("allocateLoadBalancerNodePorts") is not False,
+        class_name=class_name or "",
+        health_check_node_port=spec.get("healthCheckNodePort") or 0,
+    )
 
 
-def _check_annotated_ranges(text: str, review: Review, path: Path) -> None:
-    if not text.strip():
-        return
-    for part in text.split(","):
-        read_cidr(part.strip(), review, path)
+def _read_source_ranges(
+    spec: Mapping[str, Any], annotations: Mapping[str, Any], review: Review
+) -> tuple[tuple[Cidr, ...], Path]:
+    """The ranges and the field that states them, () if none does. The field wins over the
+    annotation (pkg/api/v1/service GetLoadBalancerSourceRanges)."""
+    texts = [text or "" for text in spec.get("loadBalancerSourceRanges") or ()]
+    if texts:
+        path: Path = ("spec", "loadBalancerSourceRanges")
+        read = [read_cidr(text.strip(), review, (*path, i)) for i, text in enumerate(texts)]
+        return tuple(cidr for cidr in read if cidr), path
+    if _SOURCE_RANGES not in annotations:
+        return (), ()
+    path = ("metadata", "annotations", _SOURCE_RANGES)
+    text = annotations[_SOURCE_RANGES] or ""
+    parts = text.split(",") if text.strip() else []
+    read = [read_cidr(part.strip(), review, path) for part in parts]
+    return tuple(cidr for cidr in read if cidr), path
 
 
-def _check_affinity(spec: Mapping[str, Any], review: Review) -> None:
+def _read_ingress(value: Mapping[str, Any], review: Review) -> Iterator[tuple[Family, int, IpMode]]:
+    """status.loadBalancer.ingress: addresses and how traffic to them arrives."""
+    balancer = (value.get("status") or {}).get("loadBalancer") or {}
+    for index, ingress in enumerate(balancer.get("ingress") or ()):
+        path = ("status", "loadBalancer", "ingress", index)
+        mode: IpMode = ingress.get("ipMode") or "VIP"
+        text = ingress.get("ip") or ""
+        if not text:
+            shown = printable(ingress.get("hostname") or "")
+            review.suspicious(path, f"load balancer {shown} has no address, so no rules")
+            continue
+        address = read_ip(text, review, (*path, "ip"))
+        if address is not None:
+            yield *address, mode
+
+
+def _read_affinity(spec: Mapping[str, Any], review: Review) -> int:
     affinity = spec.get("sessionAffinity") or "None"
+    config = spec.get("sessionAffinityConfig")
     path = ("spec", "sessionAffinity")
     review.one_of(path, affinity, ("None", "ClientIP"))
     if affinity != "ClientIP":
-        return
-    config = spec.get("sessionAffinityConfig") or {}
-    seconds = (config.get("clientIP") or {}).get("timeoutSeconds")
-    if seconds is not None:
-        timeout = ("spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds")
-        review.within(timeout, seconds, 1, _AFFINITY_SECONDS)
-    review.not_implemented(path, "sessionAffinity ClientIP")
+        return 0
+    seconds = ((config or {}).get("clientIP") or {}).get("timeoutSeconds")
+    if seconds is None:
+        return _DEFAULT_AFFINITY_SECONDS
+    timeout = ("spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds")
+    review.within(timeout, seconds, 1, _AFFINITY_SECONDS)
+    return int(seconds)
 
 
-def _check_external_policy(
+def _read_external_policy(
     spec: Mapping[str, Any], service_type: str, review: Review, *, outside: bool
-) -> None:
+) -> TrafficPolicy:
     path = ("spec", "externalTrafficPolicy")
-    policy = spec.get("externalTrafficPolicy") or ""
-    if policy and not outside:
+    policy: TrafficPolicy = spec.get("externalTrafficPolicy") or "Cluster"
+    stated = bool(spec.get("externalTrafficPolicy"))
+    if stated and not outside:
         allowed = "may only be set on type NodePort or LoadBalancer, or with externalIPs"
         review.invalid(path, policy, allowed)
-    elif policy:
+    elif stated:
         review.one_of(path, policy, _POLICIES)
-        if policy == "Local":
-            review.not_implemented(path, "externalTrafficPolicy Local")
     health_port = spec.get("healthCheckNodePort") or 0
     if health_port:
         health = ("spec", "healthCheckNodePort")
@@ -112,30 +180,28 @@ def _check_external_policy(
         if (service_type, policy) != ("LoadBalancer", "Local"):
             allowed = "may only be set on type LoadBalancer with externalTrafficPolicy Local"
             review.invalid(health, health_port, allowed)
+    return policy
 
 
-def _check_inside(spec: Mapping[str, Any], review: Review) -> None:
-    internal = spec.get("internalTrafficPolicy")
-    if internal is not None:
-        path = ("spec", "internalTrafficPolicy")
-        review.one_of(path, internal, _POLICIES)
-        if internal == "Local":
-            review.not_implemented(path, "internalTrafficPolicy Local")
-    distribution = spec.get("trafficDistribution")
-    if distribution is not None:
-        path = ("spec", "trafficDistribution")
-        review.one_of(path, distribution, _DISTRIBUTIONS)
-        if distribution in _DISTRIBUTIONS:
-            review.not_implemented(path, f"trafficDistribution {distribution}")
+def _read_internal_policy(spec: Mapping[str, Any], review: Review) -> TrafficPolicy:
+    internal: TrafficPolicy | None = spec.get("internalTrafficPolicy")
+    if internal is None:
+        return "Cluster"
+    review.one_of(("spec", "internalTrafficPolicy"), internal, _POLICIES)
+    return internal
 
 
-def _check_topology(annotations: Mapping[str, Any], review: Review) -> None:
+def _read_distribution(spec: Mapping[str, Any], review: Review) -> Distribution:
+    distribution: Distribution | None = spec.get("trafficDistribution")
+    if distribution is None:
+        return ""
+    review.one_of(("spec", "trafficDistribution"), distribution, _DISTRIBUTIONS)
+    return distribution
+
+
+def _read_topology(annotations: Mapping[str, Any], review: Review) -> bool:
     stated = {key: annotations[key] or "" for key in _TOPOLOGY if key in annotations}
     if len(set(stated.values())) > 1:
         path = ("metadata", "annotations", _TOPOLOGY[0])
         review.invalid(path, stated[_TOPOLOGY[0]], f"must equal the annotation {_TOPOLOGY[1]}")
-    for key, mode in stated.items():
-        if mode not in {"", "disabled", "Disabled"}:
-            review.not_implemented(
-                ("metadata", "annotations", key), f"topology mode {printable(mode)}"
-            )
+    return any(mode not in {"", "disabled", "Disabled"} for mode in stated.values())

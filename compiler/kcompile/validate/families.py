@@ -5,28 +5,42 @@ knowledge of the cluster's ranges.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from kcompile.address import Family
+from kcompile.model import FamilyPolicy
 from kcompile.problems import Code, printable
 from kcompile.validate.addresses import IpAddress, read_ip
 from kcompile.validate.review import Review
 
 _POLICIES = ("SingleStack", "PreferDualStack", "RequireDualStack")
 _FAMILIES = ("IPv4", "IPv6")
+_NUMBERS: dict[str, Family] = {"IPv4": 4, "IPv6": 6}
 _FIELDS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 
 
-def read_cluster_ips(
-    spec: Mapping[str, Any], service_type: str, review: Review
-) -> tuple[bool, tuple[IpAddress, ...]]:
-    """Whether the Service is headless, and the addresses that it states."""
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a Service says of its addresses; a policy "" is for the cluster to default."""
+
+    headless: bool
+    cluster_ips: tuple[IpAddress, ...]
+    families: tuple[Family, ...]
+    policy: FamilyPolicy
+
+
+NOTHING_STATED = Stated(headless=False, cluster_ips=(), families=(), policy="")
+
+
+def read_cluster_ips(spec: Mapping[str, Any], service_type: str, review: Review) -> Stated:
     if spec.keys().isdisjoint(_FIELDS):
-        return False, ()
+        return NOTHING_STATED
     if service_type == "ExternalName":
         for key in _FIELDS:
             if spec.get(key) or (key == "ipFamilyPolicy" and spec.get(key) is not None):
                 review.forbidden(("spec", key), "must not be set on type ExternalName")
-        return False, ()
+        return NOTHING_STATED
     texts = _agreed(spec, review)
     headless = texts == ["None"]
     if headless and service_type in {"NodePort", "LoadBalancer"}:
@@ -39,8 +53,12 @@ def read_cluster_ips(
         _check_match(texts, addresses, families, spec, review)
     selects = bool(spec.get("selector"))
     _check_policy(spec, len(texts), len(set(families)), review, free=headless and not selects)
-    stated = tuple(address for address in addresses or () if address[0] == 4)
-    return headless, stated
+    return Stated(
+        headless,
+        tuple(addresses or ()),
+        tuple(_NUMBERS[family] for family in families if family in _NUMBERS),
+        spec.get("ipFamilyPolicy") or "",
+    )
 
 
 def _agreed(spec: Mapping[str, Any], review: Review) -> list[str]:
@@ -82,8 +100,6 @@ def _check_families(families: Sequence[str], review: Review) -> None:
         review.one_of(path, family, _FAMILIES)
         if family in families[:index]:
             review.duplicate(path, family)
-        elif family == "IPv6":
-            review.not_implemented(path, "IPv6")
 
 
 def _check_match(
@@ -93,15 +109,13 @@ def _check_match(
     spec: Mapping[str, Any],
     review: Review,
 ) -> None:
-    """Each address is of the family in its place; IPv6 is for later."""
+    """Each address is of the family in its place."""
     for index, (family, _) in enumerate(addresses[:2]):
         path = ("spec", "clusterIPs", index) if spec.get("clusterIPs") else ("spec", "clusterIP")
         wanted = families[index] if index < len(families) else ""
         if wanted in _FAMILIES and wanted != f"IPv{family}":
             reason = f"must be {wanted}, as spec.ipFamilies[{index}] says"
             review.invalid(path, texts[index], reason)
-        elif family == 6:
-            review.not_implemented(path, "IPv6")
 
 
 def _check_policy(
@@ -120,5 +134,3 @@ def _check_policy(
         shown = policy or "SingleStack, its default"
         message = f"spec.ipFamilyPolicy is {shown}; two families need a dual-stack policy"
         review.error(Code.INVALID_VALUE, path, message, "PreferDualStack or RequireDualStack")
-    elif policy == "RequireDualStack":
-        review.not_implemented(path, "RequireDualStack")

@@ -11,6 +11,9 @@ ActingKind = Literal[
     "Namespace",
     "ClusterConfiguration",
     "KubeProxyConfiguration",
+    "EndpointSlice",
+    "Endpoints",
+    "IPAddressPool",
 ]
 
 
@@ -32,6 +35,9 @@ _ACTING = {
     ("v1", "Service"): Acts("Service"),
     ("v1", "Node"): Acts("Node"),
     ("v1", "Namespace"): Acts("Namespace"),
+    ("v1", "Endpoints"): Acts("Endpoints"),
+    ("discovery.k8s.io/v1", "EndpointSlice"): Acts("EndpointSlice"),
+    ("metallb.io/v1beta1", "IPAddressPool"): Acts("IPAddressPool"),
     ("kubeadm.k8s.io/v1beta1", "ClusterConfiguration"): _CLUSTER,
     ("kubeadm.k8s.io/v1beta2", "ClusterConfiguration"): _CLUSTER,
     ("kubeadm.k8s.io/v1beta3", "ClusterConfiguration"): _CLUSTER,
@@ -56,7 +62,6 @@ _WORKLOADS = frozenset(
         ("extensions", "ReplicaSet"),
     }
 )
-_REFUSED = frozenset({("", "Endpoints"), ("discovery.k8s.io", "EndpointSlice")})
 _NOT_ENFORCED = frozenset(
     {
         ("cilium.io", "CiliumClusterwideNetworkPolicy"),
@@ -117,11 +122,6 @@ class NotCompiled:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Changes where packets go, but not here yet."""
-
-
-@dataclass(frozen=True, slots=True)
 class NotEnforced:
     """Limits or routes traffic, which no output of kcompile does."""
 
@@ -143,7 +143,7 @@ class Unknown:
     hint: str
 
 
-Role = Acts | NotCompiled | Refused | NotEnforced | Tool | Ignored | Unknown
+Role = Acts | NotCompiled | NotEnforced | Tool | Ignored | Unknown
 
 
 def role_of(api_version: str, kind: str) -> Role:
@@ -161,8 +161,6 @@ def _passive_role(group: str, kind: str) -> Role:
     role: Role = Ignored()
     if pair in _WORKLOADS:
         role = NotCompiled(kind in {"Job", "Pod"})
-    elif pair in _REFUSED:
-        role = Refused()
     elif pair in _NOT_ENFORCED or group in _GATEWAY_GROUPS:
         role = NotEnforced()
     elif group in _TOOL_GROUPS or pair == _KUBECONFIG:

@@ -17,7 +17,7 @@ from kcompile.validate.names import (
     QUALIFIED_NAME,
     NameRule,
 )
-from kcompile.validate.ports import check_host_ports
+from kcompile.validate.ports import check_host_ports, has_host_ports, refuse_host_ports
 from kcompile.validate.review import Review
 from kcompile.validate.volumes import read_volume_names
 
@@ -34,7 +34,7 @@ _IGNORED = (
     "topologySpreadConstraints",
 )
 """They steer placement (hostAliases: /etc/hosts in the pod alone), which is not compiled yet."""
-_NOT_IMPLEMENTED = ("hostNetwork", "hostname", "subdomain", "setHostnameAsFQDN")
+_NOT_IMPLEMENTED = ("hostname", "subdomain", "setHostnameAsFQDN")
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _NO_DNS = DnsConfig()
@@ -51,7 +51,7 @@ def read_template(template: Mapping[str, Any], review: Review) -> PodTemplate:
     if (spec.get("restartPolicy") or "Always") != "Always":
         allowed = "must be Always in a Deployment"
         review.invalid((*_POD, "restartPolicy"), spec["restartPolicy"], allowed)
-    if spec.keys() <= _PLAIN:
+    if spec.keys() <= _PLAIN and not has_host_ports(spec):
         containers = read_containers(spec.get("containers") or (), frozenset(), review)
         return PodTemplate(labels, containers, (), (), "", "ClusterFirst", _NO_DNS)
     return _read_spec(labels, spec, review)
@@ -74,7 +74,10 @@ def _read_spec(labels: Labels, spec: Mapping[str, Any], review: Review) -> PodTe
         _read_toleration(toleration, review, (*_POD, "tolerations", index))
         for index, toleration in enumerate(spec.get("tolerations") or ())
     )
-    return PodTemplate(labels, containers, sidecars, tolerations, node_name, policy, dns_config)
+    host_network = bool(spec.get("hostNetwork"))
+    return PodTemplate(
+        labels, containers, sidecars, tolerations, node_name, policy, dns_config, host_network
+    )
 
 
 def _check_names(spec: Mapping[str, Any], review: Review) -> None:
@@ -100,6 +103,7 @@ def _check_unsupported(spec: Mapping[str, Any], review: Review) -> None:
     if spec.get("ephemeralContainers"):
         review.forbidden((*_POD, "ephemeralContainers"), "must not be set in a pod template")
     check_host_ports(spec, review, _POD)
+    refuse_host_ports(spec, review, _POD)
     for key in _NOT_IMPLEMENTED:
         if spec.get(key):
             review.not_implemented((*_POD, key), key)

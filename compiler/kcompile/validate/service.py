@@ -5,9 +5,8 @@ from typing import Any
 
 from kcompile.model import Protocol, Service, ServicePort, ServiceType
 from kcompile.problems import printable
-from kcompile.validate.addresses import IpAddress
-from kcompile.validate.exposure import check_exposure
-from kcompile.validate.families import read_cluster_ips
+from kcompile.validate.exposure import PLAIN, read_exposure
+from kcompile.validate.families import NOTHING_STATED, read_cluster_ips
 from kcompile.validate.metadata import read_labels, read_metadata
 from kcompile.validate.names import (
     DNS_1035_LABEL,
@@ -20,6 +19,7 @@ from kcompile.validate.review import Review
 
 _TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 PROTOCOLS = ("TCP", "UDP", "SCTP")
+_MORE = frozenset({"ExternalName", "LoadBalancer"})
 _PLAIN = frozenset({"type", "selector", "ports"})
 """Fields of a spec that ask for nothing beyond what `read_service` itself does."""
 
@@ -30,29 +30,35 @@ def read_service(value: Mapping[str, Any], review: Review) -> Service:
     service_type: ServiceType = spec.get("type") or "ClusterIP"
     if service_type != "ClusterIP":
         review.one_of(("spec", "type"), service_type, _TYPES)
-    headless, external_name = False, ""
-    cluster_ips: tuple[IpAddress, ...] = ()
+    external_name, stated, exposure = "", NOTHING_STATED, PLAIN
     annotations = value["metadata"].get("annotations") if value.get("metadata") else None
-    if annotations or service_type == "ExternalName" or not spec.keys() <= _PLAIN:
-        headless, cluster_ips = read_cluster_ips(spec, service_type, review)
+    if annotations or service_type in _MORE or not spec.keys() <= _PLAIN:
+        stated = read_cluster_ips(spec, service_type, review)
         external_name = _read_external_name(spec, service_type, review)
-        check_exposure(spec, annotations or {}, service_type, review)
-    if service_type == "LoadBalancer":
-        review.not_implemented(("spec", "type"), "type LoadBalancer")
+        exposure = read_exposure(value, spec, service_type, review)
     ports = spec.get("ports") or ()
-    if not (ports or headless or service_type == "ExternalName"):
+    if not (ports or stated.headless or service_type == "ExternalName"):
         review.required(("spec", "ports"), "only a headless or ExternalName Service may have none")
     return Service(
-        metadata.namespace,
-        metadata.name,
-        metadata.labels,
-        service_type,
-        read_labels(spec.get("selector"), review, ("spec", "selector")),
-        _read_ports(ports, service_type, review),
-        cluster_ips,
-        headless,
-        external_name,
-        bool(spec.get("publishNotReadyAddresses")),
+        namespace=metadata.namespace,
+        name=metadata.name,
+        labels=metadata.labels,
+        type=service_type,
+        selector=read_labels(spec.get("selector"), review, ("spec", "selector")),
+        ports=_read_ports(ports, service_type, review),
+        cluster_ips=stated.cluster_ips,
+        headless=stated.headless,
+        external_name=external_name,
+        publish_not_ready=bool(spec.get("publishNotReadyAddresses")),
+        families=stated.families,
+        family_policy=stated.policy,
+        external_ips=exposure.external_ips,
+        external_policy=exposure.external_policy,
+        internal_policy=exposure.internal_policy,
+        affinity_seconds=exposure.affinity_seconds,
+        load_balancer=exposure.load_balancer,
+        distribution=exposure.distribution,
+        topology_hints=exposure.topology_hints,
     )
 
 
