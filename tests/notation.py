@@ -61,6 +61,21 @@ def nodes(count: int) -> str:
     return "".join(node(f"n{i}", f"192.0.2.{i + 1}") for i in range(count))
 
 
+def endpoint_slice(
+    service_name: str, addresses: str, *, ports: str = "[{port: 80}]", more: str = ""
+) -> str:
+    """A slice of a Service; `addresses` is a flow sequence, `more` fields of the slice."""
+    family = "IPv6" if ":" in addresses else "IPv4"
+    fields = f"{more}\n" if more else ""
+    return (
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+        f"metadata: {{name: {service_name}-1,"
+        f" labels: {{kubernetes.io/service-name: {service_name}}}}}\n"
+        f"addressType: {family}\nports: {ports}\n{fields}"
+        f"endpoints: [{{addresses: {addresses}}}]\n---\n"
+    )
+
+
 def planned(text: str, *, lock: str = "", flags: Flags | None = None) -> Planned:
     old = parse_lock("kcompile.lock", lock) if lock else Lock()
     return make_plan([("m.yaml", text)], flags or Flags(), old)
@@ -92,6 +107,12 @@ def node_ports(plan: Plan) -> dict[str, Sequence[int]]:
 
 
 def endpoints(plan: Plan, name: str) -> list[list[str]]:
-    """ADDRESS:PORT of each port of a Service."""
+    """ADDRESS:PORT or [ADDRESS]:PORT of each port of a Service, IPv4 ones first."""
     (service_,) = [each for each in plan.services if each.name == name]
-    return [[f"{format_ip(4, e.ip)}:{e.port}" for e in port.endpoints4] for port in service_.ports]
+    return [
+        [
+            *(f"{format_ip(4, each.ip)}:{each.port}" for each in port.endpoints4),
+            *(f"[{format_ip(6, each.ip)}]:{each.port}" for each in port.endpoints6),
+        ]
+        for port in service_.ports
+    ]

@@ -13,6 +13,8 @@ from cluster_objects import (
     slice_of,
 )
 from kcompile.model import EndpointState
+from notation import endpoint_slice, endpoints, planned
+from notation import service as service_text
 
 UNREADY = EndpointState(ready=False)
 LEAVING = EndpointState(ready=False, serving=True, terminating=True)
@@ -48,7 +50,10 @@ def test_endpoints_documents_count_for_services_without_selector_alone() -> None
     found = decided(service("db", "pg:5432", selector="x"), manual)
     assert found.endpoints("db") == []
     (note,) = [note for note in found.notes if "left out" in note]
-    assert "Endpoints default/db/0 left out, of Services with a selector" in note
+    assert (
+        "Endpoints default/db/0 of Service default/db left out: endpoints of a Service with a"
+        in note
+    )
 
 
 def test_what_the_controller_made_of_a_selector_is_left_out_and_other_slices_are_added() -> None:
@@ -59,13 +64,25 @@ def test_what_the_controller_made_of_a_selector_is_left_out_and_other_slices_are
     own = [f"{pod[1]}:80" for pod in found.pods().values()]
     assert sorted(found.endpoints("web")) == sorted([*own, "192.0.2.99:80"])
     (note,) = [note for note in found.notes if "left out" in note]
-    assert "EndpointSlice default/web-0 and 2 more left out, of Services with a selector" in note
+    assert (
+        "EndpointSlice default/web-0 of Service default/web and 2 more left out: endpoints of"
+        in note
+    )
+
+
+def test_slices_in_yaml() -> None:
+    text = service_text("db", selector="{}", ports="[{port: 5432, name: pg}]")
+    text += endpoint_slice("db", "['2001:db8::7']", ports="[{port: 6432, name: pg}]")
+    assert endpoints(planned(text).plan, "db") == [["[2001:db8::7]:6432"]]
 
 
 def test_a_slice_of_no_service_is_told() -> None:
     found = decided(FREE, slice_of("bd", "192.0.2.7", ports="pg:5432"))
     (note,) = [note for note in found.notes if "left out" in note]
-    assert "EndpointSlice default/bd-1 left out, of no Service that could have endpoints" in note
+    assert (
+        "EndpointSlice default/bd-1 of Service default/bd left out: there is no such Service"
+        in note
+    )
 
 
 def test_managed_slices_count_where_no_selector_is_resolved() -> None:

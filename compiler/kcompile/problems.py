@@ -63,6 +63,7 @@ class Code(Enum):
     SYNTHESISED_SERVICE = "KC321"
     NO_PODS_SELECTED = "KC322"
     NO_SUCH_TARGET_PORT = "KC323"
+    SLICE_IGNORED = "KC324"
 
     # 4xx: plan, does everything get a place and an address
     ADDRESS_TAKEN = "KC401"
@@ -76,6 +77,7 @@ class Code(Enum):
     NODE_PORT_TAKEN = "KC409"
     NODE_PORT_OUT_OF_RANGE = "KC410"
     ADDRESS_MOVED = "KC411"
+    NO_EXTERNAL_ADDRESS = "KC412"
 
     # 5xx: names, can DNS hold it
     NAME_TOO_LONG = "KC501"
@@ -110,6 +112,8 @@ _NOTES = frozenset(
         Code.SYNTHESISED_NODE,
         Code.SYNTHESISED_SERVICE,
         Code.NO_PODS_SELECTED,
+        Code.SLICE_IGNORED,
+        Code.NO_EXTERNAL_ADDRESS,
     }
 )
 

@@ -109,16 +109,15 @@ class Slices:
     def notes(self, cluster: Cluster) -> Iterator[Finding]:
         """One note a reason, however many slices a cluster's export has."""
         reasons = (
-            (
-                self.ignored,
-                "of Services with a selector: their endpoints follow from the pods here",
-            ),
-            (self.orphans, "of no Service that could have endpoints"),
+            (self.ignored, "endpoints of a Service with a selector follow from the pods here"),
+            (self.orphans, "there is no such Service that could have endpoints"),
         )
         for slices, reason in reasons:
             if slices:
                 first = slices[0]
                 more = f" and {len(slices) - 1} more" if len(slices) > 1 else ""
-                message = f"{first.key}{more} left out, {reason}"
-                origin = cluster.origins.get(first.key)
-                yield Finding(Code.NO_PODS_SELECTED, origin, (), message)
+                message = (
+                    f"{first.key} of Service {first.namespace}/{first.service}{more} left out:"
+                    f" {reason}"
+                )
+                yield Finding(Code.SLICE_IGNORED, cluster.origins.get(first.key), (), message)

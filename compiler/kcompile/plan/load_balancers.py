@@ -56,7 +56,7 @@ def _pending(service: Service, cluster: Cluster) -> Finding:
     )
     message = f"{service.key} has no external address and shows as <pending>: {reason}"
     origin = cluster.origins.get(service.key)
-    return Finding(Code.SYNTHESISED_SERVICE, origin, ("spec", "type"), message, _HINT)
+    return Finding(Code.NO_EXTERNAL_ADDRESS, origin, ("spec", "type"), message, _HINT)
 
 
 def _outside_pools(
