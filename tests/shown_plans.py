@@ -94,6 +94,7 @@ def varied_plan() -> Plan:
             PlannedService(
                 "shop", "web", _WEB, "NodePort", _WEB,
                 (parse_ip("10.96.0.30"), parse_ip("fd00:2::30")), False, "", ports,
+                family_policy="PreferDualStack",
             ),
         ),
         origins={},

@@ -121,7 +121,7 @@ def test_stdin_locks_in_the_working_folder(run: Run) -> None:
     ("argument", "message"),
     [
         ("missing.yaml", "missing.yaml:1:1: KC109: cannot be read: No such file or directory"),
-        ("empty", "empty:1:1: KC109: no file here ends in .yaml, .yml, .json"),
+        ("empty", "empty:1:1: KC109: no file here ends in .yaml, .yml or .json"),
         ("bad\x1b[31m.yaml", r"bad\x1b[31m.yaml:1:1: KC109: cannot be read: No such file"),
     ],
 )
@@ -199,7 +199,7 @@ def test_strict_makes_warnings_and_ignored_kinds_errors(run: Run, text: str) -> 
     before = run.tree()
     answer = run("build", "a.yaml", "--strict")
     assert answer.code == 1
-    assert answer.err.startswith("a.yaml:1:1: KC22")
+    assert answer.err.startswith("--strict makes these errors:\na.yaml:1:1: KC22")
     assert run.tree() == before
     assert run("build", "a.yaml").code == 0
 

@@ -236,6 +236,7 @@ def test_the_article() -> None:
         "port": 80,
         "node": "f16-8-kubernetes03",
         "pod": "httpd-741508562-jvgbg",
+        "ready": True,
     }
 
 
@@ -260,7 +261,7 @@ def test_a_new_endpoint_is_a_new_line() -> None:
     grown = dataclasses.replace(plan, services=(service, *plan.services[1:]))
     before, after = (plan_json(each).splitlines() for each in (plan, grown))
     assert len(after) == len(before) + 1
-    added = '{"ip": "10.244.9.9", "port": 80, "node": null, "pod": null}'
+    added = '{"ip": "10.244.9.9", "port": 80, "node": null, "pod": null, "ready": true}'
     assert [line.strip() for line in after if line.strip(" ,") not in strip_all(before)] == [added]
 
 

@@ -165,6 +165,7 @@ def _be_strict(notes: tuple[Problem, ...], *, strict: bool) -> None:
         if note.severity is Severity.WARNING or note.code is Code.IGNORED_KIND
     ]
     if strict and wrong:
+        click.echo("--strict makes these errors:", err=True)
         raise InputError(wrong)
 
 

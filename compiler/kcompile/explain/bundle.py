@@ -9,6 +9,7 @@ from kcompile.explain.contents import (
     ContainerPort,
     Contents,
     Endpoint,
+    Exposure,
     Expression,
     Namespace,
     Node,
@@ -238,6 +239,7 @@ def _service(value: object) -> Service:
             "name": str(name),
             "type": str(service_type),
             "clusterIPs": list(cluster_ips),
+            "familyPolicy": str(family_policy),
             "externalName": str() | None as external_name,
             "labels": dict(labels),
             "selector": dict(selector),
@@ -250,7 +252,9 @@ def _service(value: object) -> Service:
                 name=name,
                 type=service_type,
                 cluster_ips=_texts(cluster_ips),
+                family_policy=family_policy,
                 external_name=external_name,
+                exposure=_exposure(value),
                 labels=_labels(labels),
                 selector=_labels(selector),
                 synthesised=synthesised,
@@ -258,6 +262,31 @@ def _service(value: object) -> Service:
                 portless_endpoints=tuple(map(_endpoint, portless_endpoints)),
             )
     raise _UnexpectedError("a service", value)
+
+
+def _exposure(value: object) -> Exposure:
+    match value:
+        case {
+            "externalIPs": list(external_ips),
+            "loadBalancerIPs": list(load_balancer_ips),
+            "loadBalancerSourceRanges": list(source_ranges),
+            "externalTrafficPolicy": str(external_policy),
+            "internalTrafficPolicy": str(internal_policy),
+            "affinitySeconds": int() | None as affinity_seconds,
+            "healthCheckNodePort": int() | None as health_check_node_port,
+            "publishNotReadyAddresses": bool(publish_not_ready),
+        }:
+            return Exposure(
+                external_ips=_texts(external_ips),
+                load_balancer_ips=_texts(load_balancer_ips),
+                source_ranges=_texts(source_ranges),
+                external_policy=external_policy,
+                internal_policy=internal_policy,
+                affinity_seconds=affinity_seconds,
+                health_check_node_port=health_check_node_port,
+                publish_not_ready=publish_not_ready,
+            )
+    raise _UnexpectedError("who may reach a service", value)
 
 
 def _service_port(value: object) -> ServicePort:
@@ -282,8 +311,9 @@ def _endpoint(value: object) -> Endpoint:
             "port": int() | None as port,
             "node": str() | None as node,
             "pod": str() | None as pod,
+            "ready": bool(ready),
         }:
-            return Endpoint(ip, port, node, pod)
+            return Endpoint(ip, port, node, pod, ready)
     raise _UnexpectedError("an endpoint", value)
 
 

@@ -103,13 +103,13 @@ def _cluster_ip(service: Service) -> str:
 
 
 def _external_ip(service: Service) -> str:
-    match service.type:
-        case "ExternalName":
-            return service.external_name or NONE
-        case "LoadBalancer":
-            return "<pending>"
-        case _:
-            return NONE
+    exposure = service.exposure
+    if service.type == "ExternalName":
+        return service.external_name or NONE
+    if service.type == "LoadBalancer":
+        found = (*exposure.load_balancer_ips, *exposure.external_ips)
+        return join(found) if found else "<pending>"
+    return join(exposure.external_ips)
 
 
 def _ports(service: Service) -> str:

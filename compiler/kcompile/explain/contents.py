@@ -94,6 +94,7 @@ class Endpoint:
     port: int | None
     node: str | None
     pod: str | None
+    ready: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,28 @@ class ServicePort:
 
 
 @dataclass(frozen=True, slots=True)
+class Exposure:
+    """Who may reach a Service from where. `affinity_seconds` and the port are None for none."""
+
+    external_ips: tuple[str, ...]
+    load_balancer_ips: tuple[str, ...]
+    source_ranges: tuple[str, ...]
+    external_policy: str
+    internal_policy: str
+    affinity_seconds: int | None
+    health_check_node_port: int | None
+    publish_not_ready: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     namespace: str
     name: str
     type: str
     cluster_ips: tuple[str, ...]
+    family_policy: str
     external_name: str | None
+    exposure: Exposure
     labels: Labels
     selector: Labels
     synthesised: bool

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from kcompile.explain.contents import Container, Contents, Node, Pod, Service, ServicePort, Workload
-from kcompile.explain.endpoints import Endpoints, families
-from kcompile.explain.objects import family_policy
+from kcompile.explain.endpoints import Endpoints, families, is_ready
 from kcompile.explain.select import Item
 from kcompile.explain.table import DESCRIBE_PADDING, table
 from kcompile.explain.words import NONE, endpoint_list, format_selector, join, roles
@@ -47,13 +46,24 @@ def _service(service: Service, contents: Contents) -> str:
     for port in service.ports:
         fields += _service_port(port)
     if service.portless_endpoints:
-        fields.append(("Endpoints:", endpoint_list(service.portless_endpoints)))
-    fields.append(("Session Affinity:", "None"))
-    if service.type in {"NodePort", "LoadBalancer"}:
-        fields.append(("External Traffic Policy:", "Cluster"))
-    if service.type != "ExternalName":
-        fields.append(("Internal Traffic Policy:", "Cluster"))
+        ready = tuple(filter(is_ready, service.portless_endpoints))
+        fields.append(("Endpoints:", endpoint_list(ready)))
+    fields += _policies(service)
     return _lines([*fields, ("Events:", NONE)])
+
+
+def _policies(service: Service) -> list[_Field]:
+    exposure = service.exposure
+    fields = [("Session Affinity:", "ClientIP" if exposure.affinity_seconds else "None")]
+    if service.type in {"NodePort", "LoadBalancer"}:
+        fields.append(("External Traffic Policy:", exposure.external_policy))
+    if service.type != "ExternalName":
+        fields.append(("Internal Traffic Policy:", exposure.internal_policy))
+    if exposure.health_check_node_port:
+        fields.append(("HealthCheck NodePort:", str(exposure.health_check_node_port)))
+    if exposure.source_ranges:
+        fields.append(("LoadBalancer Source Ranges:", ",".join(exposure.source_ranges)))
+    return fields
 
 
 def _service_addresses(service: Service, contents: Contents) -> list[_Field]:
@@ -61,12 +71,19 @@ def _service_addresses(service: Service, contents: Contents) -> list[_Field]:
         nothing = [("IP Families:", NONE), ("IP:", NONE), ("IPs:", NONE)]
         return [*nothing, ("External Name:", service.external_name or NONE)]
     own_families = families(service, contents.settings)
-    return [
-        ("IP Family Policy:", family_policy(own_families)),
+    exposure = service.exposure
+    fields = [
+        ("IP Family Policy:", service.family_policy),
         ("IP Families:", ",".join(own_families)),
         ("IP:", service.cluster_ips[0] if service.cluster_ips else NONE),
         ("IPs:", join(service.cluster_ips)),
     ]
+    if exposure.external_ips:
+        fields.append(("External IPs:", ",".join(exposure.external_ips)))
+    if exposure.load_balancer_ips:
+        ingress = ", ".join(f"{ip} (VIP)" for ip in exposure.load_balancer_ips)
+        fields.append(("LoadBalancer Ingress:", ingress))
+    return fields
 
 
 def _service_port(port: ServicePort) -> Iterable[_Field]:
@@ -75,7 +92,7 @@ def _service_port(port: ServicePort) -> Iterable[_Field]:
     yield "TargetPort:", f"{port.target_port}/{port.protocol}"
     if port.node_port:
         yield "NodePort:", f"{name}  {port.node_port}/{port.protocol}"
-    yield "Endpoints:", endpoint_list(port.endpoints)
+    yield "Endpoints:", endpoint_list(tuple(filter(is_ready, port.endpoints)))
 
 
 def _pod(pod: Pod) -> str:

@@ -75,8 +75,12 @@ def family_name(ip: str) -> FamilyName:
 
 def _all_endpoints(service: Service) -> Iterator[tuple[EndpointPort | None, Endpoint]]:
     for port in service.ports:
-        for endpoint in port.endpoints:
+        for endpoint in filter(is_ready, port.endpoints):
             number = endpoint.port
             yield EndpointPort(port.name, number, port.protocol) if number else None, endpoint
-    for endpoint in service.portless_endpoints:
+    for endpoint in filter(is_ready, service.portless_endpoints):
         yield None, endpoint
+
+
+def is_ready(endpoint: Endpoint) -> bool:
+    return endpoint.ready

@@ -4,7 +4,7 @@ They carry what the plan knows, and say of pods and nodes that they are ready: w
 for is the running cluster.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import assert_never
 
 from kcompile.explain.contents import (
@@ -12,6 +12,7 @@ from kcompile.explain.contents import (
     ContainerPort,
     Contents,
     Endpoint,
+    Exposure,
     Node,
     Pod,
     Service,
@@ -72,7 +73,12 @@ def _pod(pod: Pod) -> Object:
 
 
 def _service(service: Service, settings: Settings) -> Object:
+    exposure = service.exposure
     spec: Object = {"type": service.type, "sessionAffinity": "None"}
+    if exposure.affinity_seconds:
+        spec["sessionAffinity"] = "ClientIP"
+        timeout = {"timeoutSeconds": exposure.affinity_seconds}
+        spec["sessionAffinityConfig"] = {"clientIP": timeout}
     if service.ports:
         spec["ports"] = [_service_port(port) for port in service.ports]
     if service.selector:
@@ -82,14 +88,31 @@ def _service(service: Service, settings: Settings) -> Object:
     else:
         spec |= _cluster_addresses(service, settings)
     if service.type in {"NodePort", "LoadBalancer"}:
-        spec["externalTrafficPolicy"] = "Cluster"
+        spec["externalTrafficPolicy"] = exposure.external_policy
+    spec |= _exposed(exposure)
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": _metadata(service.namespace, service.name, service.labels),
         "spec": spec,
-        "status": {"loadBalancer": {}},
+        "status": {"loadBalancer": _ingress(exposure)},
     }
+
+
+def _exposed(exposure: Exposure) -> Object:
+    """The fields that only some Services have."""
+    found: Object = {
+        "externalIPs": list(exposure.external_ips),
+        "loadBalancerSourceRanges": list(exposure.source_ranges),
+        "healthCheckNodePort": exposure.health_check_node_port,
+        "publishNotReadyAddresses": exposure.publish_not_ready,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _ingress(exposure: Exposure) -> Object:
+    ips = exposure.load_balancer_ips
+    return {"ingress": [{"ip": ip, "ipMode": "VIP"} for ip in ips]} if ips else {}
 
 
 def _cluster_addresses(service: Service, settings: Settings) -> Object:
@@ -98,14 +121,9 @@ def _cluster_addresses(service: Service, settings: Settings) -> Object:
     return {
         **({"clusterIP": ips[0], "clusterIPs": ips} if ips else {}),
         "ipFamilies": list(own_families),
-        "ipFamilyPolicy": family_policy(own_families),
-        "internalTrafficPolicy": "Cluster",
+        "ipFamilyPolicy": service.family_policy,
+        "internalTrafficPolicy": service.exposure.internal_policy,
     }
-
-
-def family_policy(own_families: Sequence[str]) -> str:
-    """The plan has the families that came of a policy, not whether they were a demand or a wish."""
-    return "SingleStack" if len(own_families) == 1 else "PreferDualStack"
 
 
 def _service_port(port: ServicePort) -> Object:

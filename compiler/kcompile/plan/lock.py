@@ -368,4 +368,4 @@ def changes(old: str, new: str) -> tuple[str, ...]:
     """The keys of live entries that differ between two locks' texts, sorted."""
     lines = set(old.splitlines()) ^ set(new.splitlines())
     keys = {line.partition(": {")[0] for line in lines}
-    return tuple(sorted(key for key in keys if not key.startswith("freed/")))
+    return tuple(sorted(key for key in keys if "/" in key and not key.startswith("freed/")))

@@ -131,11 +131,28 @@ def _service(service: planned.PlannedService) -> str:
     return (
         f'{{"namespace": {quoted(service.namespace)}, "name": {quoted(service.name)}, '
         f'"type": {quoted(service.type)}, "clusterIPs": {ips}, '
+        f'"familyPolicy": {quoted(service.family_policy)}, '
         f'"externalName": {_text_or_null(service.external_name)}, '
+        f"{_exposure(service)}"
         f'"labels": {_labels(service.labels)}, "selector": {_labels(service.selector)}, '
         f'"synthesised": {_boolean(service.synthesised)}, '
         f'"ports": {_lines(map(_port, service.ports), 6)}, '
         f'"portlessEndpoints": {_endpoints(service.portless4, service.portless6, 6)}}}'
+    )
+
+
+def _exposure(service: planned.PlannedService) -> str:
+    """Who may reach a Service from where, in the API's words."""
+    balancers = [(family, value) for family, value, _ in service.load_balancer_ips]
+    return (
+        f'"externalIPs": {_addresses(service.external_ips)}, '
+        f'"loadBalancerIPs": {_addresses(balancers)}, '
+        f'"loadBalancerSourceRanges": {_cidrs(service.source_ranges)}, '
+        f'"externalTrafficPolicy": "{service.external_policy}", '
+        f'"internalTrafficPolicy": "{service.internal_policy}", '
+        f'"affinitySeconds": {_number_or_null(service.affinity_seconds)}, '
+        f'"healthCheckNodePort": {_number_or_null(service.health_check_node_port)}, '
+        f'"publishNotReadyAddresses": {_boolean(service.publish_not_ready)}, '
     )
 
 
@@ -163,7 +180,8 @@ def _endpoint(family: Family, endpoint: planned.Endpoint) -> str:
     return (
         f'{{"ip": "{format_ip(family, endpoint.ip)}", "port": {endpoint.port or "null"}, '
         f'"node": {quoted(endpoint.node) if endpoint.node else "null"}, '
-        f'"pod": {quoted(endpoint.pod) if endpoint.pod else "null"}}}'
+        f'"pod": {quoted(endpoint.pod) if endpoint.pod else "null"}, '
+        f'"ready": {_boolean(endpoint.state.ready)}}}'
     )
 
 
