@@ -204,6 +204,18 @@ def test_strict_makes_warnings_and_ignored_kinds_errors(run: Run, text: str) -> 
     assert run("build", "a.yaml").code == 0
 
 
+def test_external_ips_can_be_denied(run: Run) -> None:
+    run.write(
+        "a.yaml",
+        SERVICE.replace("NAME", "a").replace("ports:", "externalIPs: [198.51.100.7], ports:"),
+    )
+    assert run("build", "a.yaml").code == 0
+    answer = run("build", "a.yaml", "--deny-external-ips", "-o", "other")
+    assert answer.code == 1
+    assert answer.err.startswith("--deny-external-ips makes these errors:\na.yaml:4:")
+    assert not (run.folder / "other").exists()
+
+
 def test_a_refusal_leaves_an_existing_bundle_as_it_is(run: Run) -> None:
     run.service("m/a.yaml", "a")
     run("build", "m")

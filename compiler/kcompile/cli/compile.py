@@ -22,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS = (
     click.argument("inputs", nargs=-1, required=True, metavar="FILE|FOLDER|-..."),
     click.option("--strict", is_flag=True, help="Warnings and unknown kinds are errors."),
+    click.option("--deny-external-ips", is_flag=True, help="Services with externalIPs are errors."),
     click.option(
         "--lock",
         "lock_path",
@@ -106,6 +107,7 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
     *,
     inputs: tuple[str, ...],
     strict: bool,
+    deny_external_ips: bool,
     lock_path: Path | None,
     locked: bool,
     no_lock: bool,
@@ -122,7 +124,7 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
     old, lock = _read_lock(path)
     start = beside if is_worth_it(texts) else when_asked
     planned = make_plan(texts, Flags(detect_local=detect_local != "none", **flags), lock, start)
-    _be_strict(planned.notes, strict=strict)
+    _be_strict(planned.notes, strict=strict, deny_external_ips=deny_external_ips)
     show(planned.notes)
     changed = changes(old, planned.lock) if path and old != planned.lock else ()
     if locked and old != planned.lock:
@@ -158,14 +160,17 @@ def _read_lock(path: Path | None) -> tuple[str, Lock]:
     return text, parse_lock(str(path), text)
 
 
-def _be_strict(notes: tuple[Problem, ...], *, strict: bool) -> None:
+def _be_strict(notes: tuple[Problem, ...], *, strict: bool, deny_external_ips: bool) -> None:
+    """Raise InputError with the warnings and notes that an option makes errors."""
+    option = "--strict" if strict else "--deny-external-ips"
     wrong = [
         note
         for note in notes
-        if note.severity is Severity.WARNING or note.code is Code.IGNORED_KIND
+        if (strict and (note.severity is Severity.WARNING or note.code is Code.IGNORED_KIND))
+        or (deny_external_ips and note.code is Code.EXTERNAL_IP)
     ]
-    if strict and wrong:
-        click.echo("--strict makes these errors:", err=True)
+    if wrong:
+        click.echo(f"{option} makes these errors:", err=True)
         raise InputError(wrong)
 
 

@@ -73,7 +73,9 @@ def _files(argument: str, problems: list[Problem]) -> Iterator[str]:
                 found += 1
                 yield path
     if not found:
-        problems.append(_problem(argument, f"no file here ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"))
+        problems.append(
+            _problem(argument, f"no file here ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+        )
 
 
 def _bundle(folder: str, name: str) -> bool:
