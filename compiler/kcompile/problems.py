@@ -64,6 +64,7 @@ class Code(Enum):
     NO_PODS_SELECTED = "KC322"
     NO_SUCH_TARGET_PORT = "KC323"
     SLICE_IGNORED = "KC324"
+    AFFINITY_LIMIT = "KC325"
 
     # 4xx: plan, does everything get a place and an address
     ADDRESS_TAKEN = "KC401"
@@ -101,6 +102,7 @@ _WARNINGS = frozenset(
         Code.EMPTY_INPUT,
         Code.EXTERNAL_IP,
         Code.NO_SUCH_TARGET_PORT,
+        Code.AFFINITY_LIMIT,
         Code.ADDRESS_MOVED,
         Code.NO_DNS_RECORD,
     }

@@ -1,15 +1,36 @@
-"""What the plan asks of DNS that DNS cannot hold, found before anything is written."""
+"""What the plan asks of DNS and of the kernel that they cannot do, found before anything is
+written."""
+
+from collections.abc import Iterator
 
 from kcompile.load.locate import problems_of
 from kcompile.lower.limits import check_names
 from kcompile.lower.resolv import check_resolv
 from kcompile.planned import Plan
-from kcompile.problems import InputError, Problem, Severity
+from kcompile.problems import Code, Finding, InputError, Problem, Severity
+
+# xt_recent's ip_list_tot: how many clients a list remembers unless the module is told otherwise.
+_REMEMBERED_CLIENTS = 100
 
 
 def check_lowering(plan: Plan) -> tuple[Problem, ...]:
     """Warnings. Raises InputError where a name does not fit."""
-    problems = problems_of((*check_names(plan), *check_resolv(plan)))
+    problems = problems_of((*check_names(plan), *check_resolv(plan), *_check_affinity(plan)))
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InputError(problems)
     return problems
+
+
+def _check_affinity(plan: Plan) -> Iterator[Finding]:
+    """Said once: how many clients there will be is not known here."""
+    sticky = [service for service in plan.services if service.affinity_seconds]
+    if sticky:
+        more = f" and {len(sticky) - 1} more" if len(sticky) > 1 else ""
+        yield Finding(
+            Code.AFFINITY_LIMIT,
+            plan.origins.get(sticky[0].key),
+            ("spec", "sessionAffinity"),
+            f"{sticky[0].key}{more}: a node remembers the last {_REMEMBERED_CLIENTS} clients of"
+            " each endpoint; who comes back later may get another",
+            "more with modprobe's options xt_recent ip_list_tot=1000",
+        )
