@@ -28,6 +28,7 @@ def bundle(word: str) -> Files:
         settings={},
         nodes=[],
         sources="{}\n",
+        proved=True,
     )
 
 

@@ -29,6 +29,7 @@ def bundle(
         settings={"clusterDomain": "cluster.local", "podCIDRs": ["10.244.0.0/16"]},
         nodes=["n1", "n10"],
         sources=sources,
+        proved=True,
         generation=generation,
     )
 
@@ -48,6 +49,7 @@ def test_manifest_lists_settings_nodes_and_digests_one_a_line() -> None:
         "{",
         '"version": 1,',
         '"kcompile": "1.2.3",',
+        '"proved": true,',
         '"settings": {',
         '"clusterDomain": "cluster.local",',
         '"podCIDRs": ["10.244.0.0/16"]',
@@ -132,6 +134,7 @@ def test_a_shared_content_is_kept_as_it_is() -> None:
         settings={},
         nodes=["n0", "n1", "n2"],
         sources="{}",
+        proved=True,
     )
     assert all(files[f"nodes/n{number}/iptables.rules"] is rules for number in range(3))
 

@@ -36,6 +36,7 @@ def bundle(texts: Mapping[str, str]) -> Files:
         settings={},
         nodes=["n1", "n2"],
         sources='{"inputs": []}\n',
+        proved=True,
     )
 
 

@@ -17,6 +17,16 @@ kind: Service
 metadata: {name: NAME}
 spec: {selector: {app: NAME}, ports: [{port: 80}]}
 """
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a}
+spec:
+  selector: {matchLabels: {app: a}}
+  template:
+    metadata: {labels: {app: a}}
+    spec: {containers: [{name: c, image: i}]}
+"""
 NETWORK_POLICY = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\n"
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 
@@ -279,6 +289,28 @@ def test_our_own_bug_is_said_without_a_traceback(run: Run) -> None:
     assert "kcompile: internal error: ValueError: on purpose" in done.stderr
     assert "Traceback" not in done.stderr
     assert run.tree() == before
+
+
+def test_rules_that_do_not_mean_the_plan_are_our_bug(run: Run) -> None:
+    """The emitter is broken on purpose: it leaves out the masquerading of hairpins."""
+    run.write("a.yaml", DEPLOYMENT + "---\n" + SERVICE.replace("NAME", "a"))
+    code = (
+        "import kcompile.lower.rules as rules, kcompile.cli.main\n"
+        "from kcompile.ir import Chain\n"
+        "whole = rules._endpoint\n"
+        "def broken(*a): return Chain((c := whole(*a)).name, c.rules[1:])\n"
+        "rules._endpoint = broken\n"
+        "kcompile.cli.main.main(['build', 'a.yaml', '--no-lock'{more}])\n"
+    )
+    before = run.tree()
+    done = in_process(code.replace("{more}", ""), run.folder)
+    assert done.returncode == 70
+    assert "the rules do not do what the plan says" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run.tree() == before
+    done = in_process(code.replace("{more}", ", '--no-prove'"), run.folder)
+    assert done.returncode == 0
+    assert '"proved": false' in (run.folder / "bundle" / "MANIFEST.json").read_text()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from kcompile import __version__
+from kcompile.address import Family
 from kcompile.bundle.sources import sources_json
 from kcompile.bundle.tree import Content, Files, assemble, content
 from kcompile.load import load
@@ -22,7 +23,8 @@ from kcompile.plan import plan
 from kcompile.plan.keep import next_lock
 from kcompile.plan.lock import Lock, format_lock
 from kcompile.planned import Plan
-from kcompile.problems import Problem
+from kcompile.problems import OurBugError, Problem
+from kcompile.prove import prove
 from kcompile.render.node import links_text, listeners_json, modules_text, routes_text, sysctl_text
 from kcompile.render.plan_json import plan_json, settings_pairs
 from kcompile.render.resolv import resolv_text
@@ -32,6 +34,8 @@ from kcompile.resolve import resolve
 from kcompile.resolve.flags import Flags
 from kcompile.traffic import traffic
 from kcompile.validate import validate
+
+_RULES: dict[Family, str] = {4: "iptables.rules", 6: "ip6tables.rules"}
 
 Input = tuple[str, bytes | str]
 """A name to show and what it holds."""
@@ -84,10 +88,11 @@ def _read(inputs: Sequence[Input], start: Start) -> tuple[Objects, Callable[[], 
     return objects, start(lambda: sources_json(documents, objects))
 
 
-def make_files(planned: Planned, start: Start = when_asked) -> Files:
-    """The bundle of a plan."""
+def make_files(planned: Planned, start: Start = when_asked, *, proved: bool = True) -> Files:
+    """The bundle of a plan. With `proved`, the rules are read back and compared with the plan;
+    a difference is our bug."""
     sources = planned.sources()
-    rules = start(lambda: _rule_files(planned.plan))
+    rules = start(lambda: _rule_files(planned.plan, proved=proved))
     files = {
         "plan.json": content(plan_json(planned.plan)),
         **_dns_files(planned.plan),
@@ -99,6 +104,7 @@ def make_files(planned: Planned, start: Start = when_asked) -> Files:
         settings={key: json.loads(text) for key, text in settings_pairs(planned.plan.settings)},
         nodes=[node.name for node in planned.plan.nodes],
         sources=sources,
+        proved=proved,
     )
 
 
@@ -108,14 +114,33 @@ def _dns_files(plan_: Plan) -> Mapping[str, Content]:
     }
 
 
-def _rule_files(plan_: Plan) -> Mapping[str, Content]:
+def _rule_files(plan_: Plan, *, proved: bool) -> Mapping[str, Content]:
     blocks: dict[int, BlockText] = {}
-    files = {}
+    texts: dict[str, dict[Family, Content]] = {node.name: {} for node in plan_.nodes}
     for ruleset in lower_rules(traffic(plan_), plan_.settings):
         text = content(*rules_text(ruleset, blocks))
-        name = "iptables.rules" if ruleset.family == 4 else "ip6tables.rules"
-        files.update({f"nodes/{node}/{name}": text for node in ruleset.nodes})
-    return files
+        for node in ruleset.nodes:
+            texts[node][ruleset.family] = text
+    if proved:
+        _prove(plan_, texts)
+    return {
+        f"nodes/{node}/{_RULES[family]}": text
+        for node, of_node in texts.items()
+        for family, text in of_node.items()
+    }
+
+
+def _prove(plan_: Plan, texts: Mapping[str, Mapping[Family, Content]]) -> None:
+    mismatches = prove(
+        plan_,
+        {
+            node: {family: text.chunks for family, text in of_node.items()}
+            for node, of_node in texts.items()
+        },
+    )
+    if mismatches:
+        first = "\n".join(map(str, mismatches[:5]))
+        raise OurBugError(f"the rules do not do what the plan says:\n{first}")
 
 
 def _node_files(plan_: Plan) -> Mapping[str, Content]:

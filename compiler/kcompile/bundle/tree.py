@@ -57,18 +57,19 @@ def assemble(  # noqa: PLR0913 (what a bundle is made of, all but the files by k
     settings: Mapping[str, object],
     nodes: Sequence[str],
     sources: str,
+    proved: bool,
     generation: int | None = None,
 ) -> Files:
     """All of a bundle: `files` and the files about them, sorted by path.
 
-    `version` is kcompile's, `settings` is anything that JSON can say, `sources` the text of
-    sources.json.
+    `proved` says that the rules were read back and mean the plan. `version` is kcompile's,
+    `settings` is anything that JSON can say, `sources` the text of sources.json.
     """
     _reject_reserved(files, nodes)
     check_paths(files)
     whole = dict(files)
     whole.update(_slices(files, nodes, generation))
-    whole[MANIFEST] = content(_manifest(whole, version, settings, nodes))
+    whole[MANIFEST] = content(_manifest(whole, version, settings, nodes, proved=proved))
     whole[SOURCES] = content(sources)
     whole[SHA256SUMS] = content("".join(_sums(whole)))
     check_paths(whole)
@@ -147,7 +148,12 @@ def _slices(
 
 
 def _manifest(
-    files: Files, version: str, settings: Mapping[str, object], nodes: Sequence[str]
+    files: Files,
+    version: str,
+    settings: Mapping[str, object],
+    nodes: Sequence[str],
+    *,
+    proved: bool,
 ) -> str:
     """MANIFEST.json: one setting, node and digest a line. Nothing that depends on anything but
     content, so neither sources.json nor SHA256SUMS, which lists it."""
@@ -156,6 +162,7 @@ def _manifest(
     names = ",\n".join(map(json.dumps, sorted(nodes)))
     return (
         f"{MANIFEST_HEAD}{json.dumps(version)},\n"
+        f'"proved": {json.dumps(proved)},\n'
         f'"settings": {_block(pairs)},\n'
         f'"nodes": [\n{names}\n],\n'
         f'"files": {_block(digests)}\n}}\n'

@@ -23,8 +23,11 @@ EXIT_DIFFERENCES = 3
     show_default=True,
     help="The bundle's folder.",
 )
+@click.option(
+    "--no-prove", is_flag=True, help="Do not read the rules back to compare them with the plan."
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 3 if the bundle would change.")
-def command(output: Path, *, check: bool, **options: Any) -> None:
+def command(output: Path, *, check: bool, no_prove: bool, **options: Any) -> None:
     """Compile manifests (files, folders, - for stdin) into a bundle.
 
     All problems are reported together, and nothing is written unless everything is right.
@@ -33,27 +36,27 @@ def command(output: Path, *, check: bool, **options: Any) -> None:
     gc.disable()
     compiled = compile_inputs(**options)
     if check:
-        _check(compiled, output)
+        _check(compiled, output, proved=not no_prove)
     else:
-        _write(compiled, output)
+        _write(compiled, output, proved=not no_prove)
 
 
-def _check(compiled: Compiled, output: Path) -> None:
+def _check(compiled: Compiled, output: Path, *, proved: bool) -> None:
     from kcompile.bundle.write import check_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
-    differing = check_bundle(output, make_files(compiled.planned, compiled.start))
+    differing = check_bundle(output, make_files(compiled.planned, compiled.start, proved=proved))
     for path in (*compiled.lock_changes, *differing):
         click.echo(path)
     if differing or compiled.lock_changes:
         sys.exit(EXIT_DIFFERENCES)
 
 
-def _write(compiled: Compiled, output: Path) -> None:
+def _write(compiled: Compiled, output: Path, *, proved: bool) -> None:
     from kcompile.bundle.write import write_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
-    files = make_files(compiled.planned, compiled.start)
+    files = make_files(compiled.planned, compiled.start, proved=proved)
     path = compiled.lock_path
     lock = (path, compiled.planned.lock.encode()) if path else None
     report = write_bundle(output, files, lock=lock)

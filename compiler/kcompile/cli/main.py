@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from kcompile import __version__
-from kcompile.problems import KcompileError
+from kcompile.problems import KcompileError, OurBugError
 
 # Name, module, one line of help: known without importing the module.
 _COMMANDS = {
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(EXIT_WRONG_INPUT)
     except RecursionError:
         _our_bug("the input is nested deeper than kcompile can follow")
+    except OurBugError as error:
+        _our_bug(str(error))
     except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
         _our_bug(f"{type(error).__name__}: {error}")
     else:

@@ -62,7 +62,8 @@ class Proof:
             for key in self._keys(claim.key):
                 claims = self.expectation.claims_on(key)
                 if not self._agrees(key, claims):
-                    yield from self._examine(key, ("NEW",), _allowed(claims))
+                    ranges = _allowed(claims) | _targets(claims)
+                    yield from self._examine(key, ("NEW",), ranges)
         for stray in self.frame.strays:
             for key in self._keys(stray):
                 yield from self._examine(key, ("NEW",))
@@ -181,3 +182,13 @@ class Proof:
 
 def _allowed(claims: list[Claim]) -> frozenset[Range]:
     return frozenset(range_ for claim in claims for range_ in claim.allowed)
+
+
+def _targets(claims: list[Claim]) -> frozenset[Range]:
+    """Endpoints as clients of themselves, also where no rule asks for them any more."""
+    return frozenset(
+        (address, address)
+        for claim in claims
+        for targets in (claim.everywhere, claim.here)
+        for address, _ in targets.places
+    )
