@@ -113,7 +113,5 @@ def test_shared_verdicts_hold(base: Object, mutation: Object, valid: bool | str)
     assert all(any(word in each.message for word in wanted) for each in errors if wanted)
 
 
-_LATER = (
-    "hostPort",
-)
+_LATER = ("hostPort",)
 """Features of the shared cases that Kubernetes takes and kcompile does not compile yet."""
