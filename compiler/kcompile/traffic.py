@@ -7,7 +7,7 @@ iptables/proxier.go (which way meets what).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kcompile.address import Cidr, Family
+from kcompile.address import Family
 from kcompile.flow import (
     ClusterPolicy,
     Drop,
@@ -95,11 +95,11 @@ def node_port_addresses(
 ) -> tuple[int, ...] | None:
     """Those of the node's addresses that the ranges hold; None where nothing narrows them."""
     ranges = [cidr for cidr in settings.node_port_addresses if cidr.family == family]
-    if not settings.node_port_addresses or any(cidr.prefix == 0 for cidr in ranges):
+    # Ranges of the other family alone narrow nothing (kube-proxy's NewNodePortAddresses).
+    if not ranges or any(cidr.prefix == 0 for cidr in ranges):
         return None
     addresses = [value for own, value in node.addresses if own == family]
-    loopback = Cidr(4, 127 << 24, 8)
-    if family == 4 and settings.localhost_node_ports and any(r.covers(loopback) for r in ranges):
+    if family == 4 and settings.localhost_node_ports:
         addresses.append((127 << 24) + 1)
     return tuple(value for value in addresses if any(value in cidr for cidr in ranges))
 

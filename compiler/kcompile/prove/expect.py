@@ -266,11 +266,11 @@ class Expectation:
 
     def _answers(self, address: int) -> bool:
         """Whether one of the node's own addresses answers on node ports."""
-        ranges = _ranges(self.settings.node_port_addresses, self.family)
+        stated = [c for c in self.settings.node_port_addresses if c.family == self.family]
         localhost = self.family == 4 and self.settings.localhost_node_ports
-        if not ranges or any(first == 0 for first, _ in ranges):
+        if not stated or any(cidr.prefix == 0 for cidr in stated):
             return localhost or address not in self.own.loopback
-        if not _within(address, ranges):
+        if not any(address in cidr for cidr in stated):
             return False
         # Of loopback addresses an interface has the first only.
         return address in self.own.addresses or (localhost and address == (127 << 24) + 1)
