@@ -147,7 +147,7 @@ def test_environments_change_nothing(tmp_path: Path) -> None:
 def test_a_second_process_changes_nothing() -> None:
     alone = make_plan([("m.yaml", ARTICLE_LIKE)], Flags(), Lock())
     shared = make_plan([("m.yaml", ARTICLE_LIKE)], Flags(), Lock(), beside)
-    files = make_files(shared, beside)
+    files = make_files(shared)
     assert {path: b"".join(file.pieces()) for path, file in files.items()} == files_of(alone)
 
 

@@ -59,17 +59,25 @@ def when_asked(work: Callable[[], T], /) -> Callable[[], T]:
 class Planned:
     """A build before its files: what can be wrong with an input is known by now.
 
-    `sources` gives the text of sources.json.
+    `sources` gives the text of sources.json, `rules` those of the nodes' rules; `proved` says that
+    they are read back and compared with the plan, where a difference is our bug.
     """
 
     plan: Plan
     lock: str
     notes: tuple[Problem, ...]
     sources: Callable[[], str]
+    rules: Callable[[], Files]
+    proved: bool
 
 
 def make_plan(
-    inputs: Sequence[Input], flags: Flags, lock: Lock, start: Start = when_asked
+    inputs: Sequence[Input],
+    flags: Flags,
+    lock: Lock,
+    start: Start = when_asked,
+    *,
+    proved: bool = True,
 ) -> Planned:
     """Everything up to the plan. Raises InputError with all problems of the stage that found
     some."""
@@ -77,8 +85,11 @@ def make_plan(
     cluster = resolve(objects, flags)
     planned = plan(cluster, lock)
     found = check_lowering(planned)
+    # The longest work of all, so it starts as soon as it can.
+    rules = start(lambda: _rule_files(planned, proved=proved))
     notes = (*objects.notes, *cluster.notes, *planned.notes, *found)
-    return Planned(planned, format_lock(next_lock(planned, lock)), notes, sources)
+    next_text = format_lock(next_lock(planned, lock))
+    return Planned(planned, next_text, notes, sources, rules, proved)
 
 
 def _read(inputs: Sequence[Input], start: Start) -> tuple[Objects, Callable[[], str]]:
@@ -88,23 +99,21 @@ def _read(inputs: Sequence[Input], start: Start) -> tuple[Objects, Callable[[], 
     return objects, start(lambda: sources_json(documents, objects))
 
 
-def make_files(planned: Planned, start: Start = when_asked, *, proved: bool = True) -> Files:
-    """The bundle of a plan. With `proved`, the rules are read back and compared with the plan;
-    a difference is our bug."""
+def make_files(planned: Planned) -> Files:
+    """The bundle of a plan."""
     sources = planned.sources()
-    rules = start(lambda: _rule_files(planned.plan, proved=proved))
     files = {
         "plan.json": content(plan_json(planned.plan)),
         **_dns_files(planned.plan),
         **_node_files(planned.plan),
     }
     return assemble(
-        {**files, **rules()},
+        {**files, **planned.rules()},
         version=__version__,
         settings={key: json.loads(text) for key, text in settings_pairs(planned.plan.settings)},
         nodes=[node.name for node in planned.plan.nodes],
         sources=sources,
-        proved=proved,
+        proved=planned.proved,
     )
 
 
@@ -114,7 +123,7 @@ def _dns_files(plan_: Plan) -> Mapping[str, Content]:
     }
 
 
-def _rule_files(plan_: Plan, *, proved: bool) -> Mapping[str, Content]:
+def _rule_files(plan_: Plan, *, proved: bool) -> Files:
     blocks: dict[int, BlockText] = {}
     texts: dict[str, dict[Family, Content]] = {node.name: {} for node in plan_.nodes}
     for ruleset in lower_rules(traffic(plan_), plan_.settings):

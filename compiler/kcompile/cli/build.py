@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kcompile.cli.beside import beside
 from kcompile.cli.compile import Compiled, compile_inputs, compile_options, counted, summary
 from kcompile.source import shown_name
 
@@ -34,29 +35,29 @@ def command(output: Path, *, check: bool, no_prove: bool, **options: Any) -> Non
     """
     # Millions of values that live to the end: collecting among them only costs time.
     gc.disable()
-    compiled = compile_inputs(**options)
+    compiled = compile_inputs(start=beside, proved=not no_prove, **options)
     if check:
-        _check(compiled, output, proved=not no_prove)
+        _check(compiled, output)
     else:
-        _write(compiled, output, proved=not no_prove)
+        _write(compiled, output)
 
 
-def _check(compiled: Compiled, output: Path, *, proved: bool) -> None:
+def _check(compiled: Compiled, output: Path) -> None:
     from kcompile.bundle.write import check_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
-    differing = check_bundle(output, make_files(compiled.planned, compiled.start, proved=proved))
+    differing = check_bundle(output, make_files(compiled.planned))
     for path in (*compiled.lock_changes, *differing):
         click.echo(path)
     if differing or compiled.lock_changes:
         sys.exit(EXIT_DIFFERENCES)
 
 
-def _write(compiled: Compiled, output: Path, *, proved: bool) -> None:
+def _write(compiled: Compiled, output: Path) -> None:
     from kcompile.bundle.write import write_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
-    files = make_files(compiled.planned, compiled.start, proved=proved)
+    files = make_files(compiled.planned)
     path = compiled.lock_path
     lock = (path, compiled.planned.lock.encode()) if path else None
     report = write_bundle(output, files, lock=lock)

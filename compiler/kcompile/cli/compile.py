@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kcompile.cli.beside import beside, is_worth_it
+from kcompile.cli.beside import is_worth_it
 from kcompile.cli.inputs import default_lock, read_inputs
 from kcompile.plan.lock import Lock, changes, parse_lock
 from kcompile.problems import Code, InputError, Problem, Severity
@@ -95,16 +95,17 @@ def compile_options(command: F) -> F:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A plan, how to go on, and what changes in the lock; no path where there is no lock."""
+    """A plan, and what changes in the lock; no path where there is no lock."""
 
     planned: "Planned"
-    start: "Start"
     lock_path: Path | None
     lock_changes: tuple[str, ...]
 
 
 def compile_inputs(  # noqa: PLR0913 - one argument an option
     *,
+    start: "Start | None" = None,
+    proved: bool = False,
     inputs: tuple[str, ...],
     strict: bool,
     deny_external_ips: bool,
@@ -114,7 +115,10 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
     detect_local: str,
     **flags: Any,
 ) -> Compiled:
-    """Read what the options name and plan it. Raises InputError; shows warnings and notes."""
+    """Read what the options name and plan it. Raises InputError; shows warnings and notes.
+
+    `start` begins work for the files, if there are to be any, beside the rest of a large build.
+    """
     from kcompile.pipeline import make_plan, when_asked  # noqa: PLC0415 - imports jsonschema and jinja2
 
     if no_lock and (locked or lock_path):
@@ -122,14 +126,19 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
     texts = read_inputs(inputs)
     path = None if no_lock else lock_path or default_lock(inputs)
     old, lock = _read_lock(path)
-    start = beside if is_worth_it(texts) else when_asked
-    planned = make_plan(texts, Flags(detect_local=detect_local != "none", **flags), lock, start)
+    planned = make_plan(
+        texts,
+        Flags(detect_local=detect_local != "none", **flags),
+        lock,
+        start if start and is_worth_it(texts) else when_asked,
+        proved=proved,
+    )
     _be_strict(planned.notes, strict=strict, deny_external_ips=deny_external_ips)
     show(planned.notes)
     changed = changes(old, planned.lock) if path and old != planned.lock else ()
     if locked and old != planned.lock:
         raise InputError([_stale(path, changed)])
-    return Compiled(planned, start, path, changed)
+    return Compiled(planned, path, changed)
 
 
 def show(problems: Iterable[Problem]) -> None:
