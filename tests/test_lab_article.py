@@ -71,7 +71,7 @@ def check(
 def test_a_pod_answers_at_its_own_address(real: Article) -> None:
     clients = [*real.nodes, *(pod.name for pod in real.clients)]
     for backend in (*real.lab.pods_of("httpd"), *real.lab.pods_of("myhttpd")):
-        probes = [(Probe(client, backend.address, 80, count=2), None) for client in clients]
+        probes = [(Probe(client, backend.address(), 80, count=2), None) for client in clients]
         check(real, probes, (backend,))
 
 
@@ -94,7 +94,7 @@ def test_a_node_port_leads_from_everywhere_through_every_node(real: Article) -> 
     if real.lab.variant.default_route:  # else a node cannot answer there
         clients.append(describe.INTERNET)
     probes = [
-        (Probe(client, node.address, article.NODE_PORT, count=ENOUGH), node.name)
+        (Probe(client, node.address(), article.NODE_PORT, count=ENOUGH), node.name)
         for client in clients
         for node in real.lab.nodes
     ]
@@ -115,7 +115,7 @@ def test_udp_goes_the_same_ways(real: Article) -> None:
         for client in (*real.nodes, *pods)
     ]
     to_node_port = [
-        (Probe(client, node.address, article.ECHO_NODE_PORT, "UDP", 100), node.name)
+        (Probe(client, node.address(), article.ECHO_NODE_PORT, "UDP", 100), node.name)
         for client in (*real.nodes, *pods, describe.NEIGHBOUR)
         for node in real.lab.nodes
     ]
@@ -125,13 +125,15 @@ def test_udp_goes_the_same_ways(real: Article) -> None:
 def test_pods_reach_the_internet_as_their_node(real: Article) -> None:
     clients = {pod.name: pod.node for pod in real.clients} | {node: node for node in real.nodes}
     probes = [
-        Probe(client, describe.INTERNET_HOST, describe.INTERNET_PORT, count=2) for client in clients
+        Probe(client, describe.INTERNET_HOSTS[4], describe.INTERNET_PORT, count=2)
+        for client in clients
     ]
     for probe, result in zip(probes, real.cluster.probe(probes), strict=True):
         if real.lab.variant.default_route:
             assert_answered(probe, result)
-            seen = real.lab.node(clients[probe.client]).address
-            assert result.answers == {(describe.INTERNET, seen): 2}
+            seen = real.lab.node(clients[probe.client]).address()
+            assert result.by_pod == {describe.INTERNET: 2}
+            assert result.sources == {seen}
         else:
             assert set(result.failures) <= {"ENETUNREACH", "EHOSTUNREACH"}, probe
 
@@ -140,7 +142,7 @@ def test_the_world_outside_cannot_reach_cluster_ips_and_pods(real: Article) -> N
     """As the article says; only who has a route to a node for them can."""
     targets = [
         (article.HTTPD_IP, article.PORT),
-        *((pod.address, 80) for pod in real.lab.pods_of("httpd")),
+        *((pod.address(), 80) for pod in real.lab.pods_of("httpd")),
     ]
     probes = [
         Probe(client, address, port, timeout=0.5)
@@ -156,17 +158,17 @@ def test_who_has_a_route_to_a_node_reaches_cluster_ips_and_its_pods(real: Articl
     backends = real.lab.pods_of("httpd")
     local = backends[0]
     node = real.lab.node(local.node)
-    ranges = ("10.96.0.0/12", node.pod_cidr)
+    ranges = ("10.96.0.0/12", node.pod_cidrs[0])
     try:
         for cidr in ranges:
-            route(real, "add", cidr, node.address)
-        to_pod = Probe(describe.NEIGHBOUR, local.address, 80, count=2)
+            route(real, "add", cidr, node.address())
+        to_pod = Probe(describe.NEIGHBOUR, local.address(), 80, count=2)
         check(real, [(to_pod, None)], (local,))
         to_service = Probe(describe.NEIGHBOUR, article.HTTPD_IP, article.PORT, count=ENOUGH)
         check(real, [(to_service, node.name)], backends)
     finally:
         for cidr in ranges:
-            route(real, "del", cidr, node.address)
+            route(real, "del", cidr, node.address())
 
 
 def route(real: Article, verb: str, cidr: str, via: str) -> None:
@@ -182,7 +184,7 @@ def test_a_service_without_endpoints_refuses_at_once(real: Article) -> None:
         for protocol in ("TCP", "UDP")
     ]
     probes += [
-        Probe(client, node.address, article.EMPTY_NODE_PORT, protocol, 3, timeout=2)
+        Probe(client, node.address(), article.EMPTY_NODE_PORT, protocol, 3, timeout=2)
         for client in (*inside, describe.NEIGHBOUR)
         for node in real.lab.nodes
         for protocol in ("TCP", "UDP")
@@ -224,7 +226,7 @@ def test_a_headless_service_has_the_addresses_of_its_pods(named: Article) -> Non
     pod = named.clients[0]
     done = named.cluster.run(pod.name, ["getent", "ahostsv4", "httpd-headless"])
     found = {line.split()[0] for line in done.out.splitlines()}
-    assert found == {pod.address for pod in named.lab.pods_of("httpd")}
+    assert found == {pod.address() for pod in named.lab.pods_of("httpd")}
 
 
 def test_every_name_server_behind_the_dns_service_answers(named: Article) -> None:

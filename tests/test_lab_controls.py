@@ -9,7 +9,7 @@ import pytest
 
 from lab import article, needs
 from lab.cluster import Cluster, LabError, Result
-from lab.describe import INTERNET_HOST, PLAIN, Lab, LabNode, LabPod, Probe, Variant, from_bundle
+from lab.describe import INTERNET_HOSTS, PLAIN, Lab, LabNode, LabPod, Probe, Variant, from_bundle
 from lab.world import read_sysctl_conf
 
 PATIENCE = 0.5  # seconds that a probe waits for an answer that must not come
@@ -42,18 +42,18 @@ def pods(lab: Lab) -> tuple[LabPod, LabPod]:
 
 
 def test_without_rules_nothing_stands_behind_a_cluster_ip(bundle: Path) -> None:
-    with without(bundle, lambda node: replace(node, rules=None)) as cluster:
+    with without(bundle, lambda node: replace(node, rules=())) as cluster:
         client, backend = pods(cluster.lab)
-        assert ask(cluster, client.name, backend.address, 80).answers
+        assert ask(cluster, client.name, backend.address(), 80).answers
         assert not ask(cluster, client.name, article.HTTPD_IP, article.PORT).answers
-        assert not ask(cluster, client.name, INTERNET_HOST, 80).answers
+        assert not ask(cluster, client.name, INTERNET_HOSTS[4], 80).answers
 
 
 def test_without_routes_pods_of_other_nodes_are_out_of_reach(bundle: Path) -> None:
     with without(bundle, lambda node: replace(node, batches=())) as cluster:
         client, backend = pods(cluster.lab)
-        assert not ask(cluster, client.name, backend.address, 80).answers
-        assert not ask(cluster, client.node, backend.address, 80).answers
+        assert not ask(cluster, client.name, backend.address(), 80).answers
+        assert not ask(cluster, client.node, backend.address(), 80).answers
 
 
 def test_without_routes_and_a_default_route_a_node_cannot_ask_a_cluster_ip(bundle: Path) -> None:
@@ -66,8 +66,8 @@ def test_without_routes_and_a_default_route_a_node_cannot_ask_a_cluster_ip(bundl
 def test_without_sysctls_nothing_is_forwarded(bundle: Path) -> None:
     with without(bundle, lambda node: replace(node, sysctls=())) as cluster:
         client, backend = pods(cluster.lab)
-        assert not ask(cluster, client.name, backend.address, 80).answers
-        assert not ask(cluster, client.name, INTERNET_HOST, 80).answers
+        assert not ask(cluster, client.name, backend.address(), 80).answers
+        assert not ask(cluster, client.name, INTERNET_HOSTS[4], 80).answers
         node = cluster.lab.nodes[0].name
         assert not ask(cluster, node, "127.0.0.1", article.NODE_PORT).answers
 
@@ -77,7 +77,9 @@ def test_a_file_that_does_not_load_is_an_error_that_names_it(tmp_path: Path) -> 
     wrong = tmp_path / "iptables.rules"
     wrong.write_text("*filter\n-A NOWHERE -j NOTHING\nCOMMIT\n")
     with pytest.raises(LabError, match="iptables-nft-restore: exit"):
-        Cluster(Lab((LabNode("node", "192.0.2.1", "10.244.0.0/24", rules=str(wrong)),), ()))
+        Cluster(
+            Lab((LabNode("node", ("192.0.2.1",), ("10.244.0.0/24",), rules=(str(wrong),)),), ())
+        )
 
 
 def test_the_kernel_takes_every_sysctl(bundle: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from lab.describe import LabPod
 from lab.expect import assert_even, chi_square_tail
 
-BACKENDS = tuple(LabPod(name, "node", "10.244.0.2", "httpd") for name in "abc")
+BACKENDS = tuple(LabPod(name, "node", ("10.244.0.2",), "httpd") for name in "abc")
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,11 @@ def test_the_articles_own_cluster_works(printed: Printed, flavour: str, tmp_path
     variant = Variant("nft" if flavour == "nft" else "legacy")
     lab = from_bundle(bundle, {printed.case: (Port("TCP", 80),)}, variant)
     backends = lab.pods_of(printed.case)
-    assert tuple(pod.address for pod in backends) == printed.pods
+    assert tuple(pod.address() for pod in backends) == printed.pods
     clients = [*(node.name for node in lab.nodes), *(pod.name for pod in backends)]
     probes = [(Probe(client, printed.cluster_ip, 8080, count=ENOUGH), None) for client in clients]
     probes += [
-        (Probe(client, node.address, port, count=ENOUGH), node.name)
+        (Probe(client, node.address(), port, count=ENOUGH), node.name)
         for client in clients
         for node in lab.nodes
         for port in printed.node_ports

@@ -21,19 +21,33 @@ class LabError(AssertionError):
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """Who answered, on which address and port of its own, and the source that it saw."""
+
+    pod: str
+    address: str
+    port: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What became of a probe's connections."""
 
-    answers: dict[tuple[str, str], int]  # (who answered, source address it saw) -> connections
+    answers: dict[Answer, int]  # -> connections
     failures: dict[str, int]  # name of the errno -> connections
     resent: int  # TCP segments that were sent again
 
     @property
     def by_pod(self) -> Counter[str]:
         counts: Counter[str] = Counter()
-        for (pod, _), count in self.answers.items():
-            counts[pod] += count
+        for answer, count in self.answers.items():
+            counts[answer.pod] += count
         return counts
+
+    @property
+    def sources(self) -> set[str]:
+        return {answer.source for answer in self.answers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,7 @@ class Cluster:
         answers = self._request({"probe": [asdict(probe) for probe in probes]})
         return [
             Result(
-                {(pod, source): count for pod, source, count in answer["answers"]},
+                {Answer(*who): count for *who, count in answer["answers"]},
                 answer["failures"],
                 answer["resent"],
             )

@@ -2,22 +2,27 @@
 
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+Family = Literal[4, 6]
 Flavour = Literal["nft", "legacy"]
 Policy = Literal["ACCEPT", "DROP"]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Hosts that every lab has. Pods are called "namespace/name", so they never clash with these.
 ROUTER = "router"
 INTERNET = "internet"
 NEIGHBOUR = "neighbour"
-INTERNET_NET = "198.51.100.0/24"  # TEST-NET-2, RFC 5737
-INTERNET_ROUTER = "198.51.100.1"
-INTERNET_HOST = "198.51.100.10"
+# TEST-NET-2 of RFC 5737, and of the prefix of RFC 3849. The first address is the router's.
+INTERNET_NETS: dict[Family, str] = {4: "198.51.100.0/24", 6: "2001:db8:51::/64"}
+INTERNET_HOSTS: dict[Family, str] = {4: "198.51.100.10", 6: "2001:db8:51::10"}
 INTERNET_PORT = 80
+# The nodes' own wire is one network of this size; its last hosts but one are ours.
+WIRE_PREFIXES: dict[Family, int] = {4: 24, 6: 64}
+WIRE_HOSTS = {ROUTER: 254, NEIGHBOUR: 253}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +33,42 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class LabNode:
-    """A node and the files of the bundle that it is set up from."""
+    """A node and the files of the bundle that it is set up from. Each file of rules is called
+    after the program that loads it."""
 
     name: str
-    address: str
-    pod_cidr: str
+    addresses: tuple[str, ...]
+    pod_cidrs: tuple[str, ...]
     sysctls: tuple[str, ...] = ()
     batches: tuple[str, ...] = ()
-    rules: str | None = None
+    rules: tuple[str, ...] = ()
 
     @property
-    def gateway(self) -> str:
-        """The address of the pods' bridge."""
-        return str(ipaddress.ip_network(self.pod_cidr)[1])
+    def gateways(self) -> tuple[str, ...]:
+        """The addresses of the pods' bridge."""
+        return tuple(str(ipaddress.ip_network(cidr)[1]) for cidr in self.pod_cidrs)
+
+    def address(self, family: Family = 4) -> str:
+        return of_family(family, self.addresses)
+
+    def gateway(self, family: Family = 4) -> str:
+        return of_family(family, self.gateways)
 
 
 @dataclass(frozen=True, slots=True)
 class LabPod:
-    """A pod, the ports that our server listens on in it, and its resolv.conf."""
+    """A pod, the ports that our server listens on in it, and its resolv.conf. One in the host's
+    network has its node's addresses."""
 
     name: str
     node: str
-    address: str
+    addresses: tuple[str, ...]
     workload: str
     ports: tuple[Port, ...] = ()
     resolv: str | None = None
+
+    def address(self, family: Family = 4) -> str:
+        return of_family(family, self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +94,27 @@ class Lab:
     variant: Variant = PLAIN
 
     @property
-    def segment(self) -> ipaddress.IPv4Network:
-        """The nodes' network: one /24 that holds all of them."""
-        segments = {ipaddress.IPv4Network(f"{n.address}/24", strict=False) for n in self.nodes}
-        if len(segments) != 1:
-            raise ValueError(f"the lab needs all nodes in one /24, not in {sorted(segments)}")
-        return segments.pop()
+    def families(self) -> tuple[Family, ...]:
+        return tuple(dict.fromkeys(family_of(cidr) for cidr in self.nodes[0].pod_cidrs))
 
-    @property
-    def router(self) -> str:
-        return str(self.segment[254])
+    def wire(self, family: Family) -> Network:
+        """The nodes' network: one that holds all of them."""
+        prefix = WIRE_PREFIXES[family]
+        wires = {
+            ipaddress.ip_network(f"{node.address(family)}/{prefix}", strict=False)
+            for node in self.nodes
+        }
+        if len(wires) != 1:
+            raise ValueError(f"the lab needs all nodes in one /{prefix}, not in {sorted(wires)}")
+        return wires.pop()
 
-    @property
-    def neighbour(self) -> str:
-        return str(self.segment[253])
+    def address(self, host: str, family: Family = 4) -> str:
+        """The address of a node, a pod or one of the hosts around them."""
+        if host in WIRE_HOSTS:
+            return str(self.wire(family)[WIRE_HOSTS[host]])
+        if host == INTERNET:
+            return INTERNET_HOSTS[family]
+        return next(each.address(family) for each in (*self.nodes, *self.pods) if each.name == host)
 
     def node(self, name: str) -> LabNode:
         return next(node for node in self.nodes if node.name == name)
@@ -101,6 +124,16 @@ class Lab:
 
     def pods_of(self, workload: str) -> tuple[LabPod, ...]:
         return tuple(pod for pod in self.pods if pod.workload == workload)
+
+
+def family_of(address: str) -> Family:
+    """That of an address or of a range."""
+    return 6 if ":" in address else 4
+
+
+def of_family(family: Family, addresses: Iterable[str]) -> str:
+    """The first one."""
+    return next(address for address in addresses if family_of(address) == family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +155,17 @@ def to_json(lab: Lab) -> str:
 def from_json(text: str) -> Lab:
     value = json.loads(text)
     return Lab(
-        tuple(LabNode(**node) for node in value["nodes"]),
         tuple(
-            LabPod(**{**pod, "ports": tuple(Port(**port) for port in pod["ports"])})
+            LabNode(**{key: _tuple(each) for key, each in node.items()}) for node in value["nodes"]
+        ),
+        tuple(
+            LabPod(
+                **{
+                    **pod,
+                    "addresses": tuple(pod["addresses"]),
+                    "ports": tuple(Port(**port) for port in pod["ports"]),
+                }
+            )
             for pod in value["pods"]
         ),
         Variant(**value["variant"]),
@@ -146,15 +187,19 @@ def from_bundle(
     )
 
 
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _node(bundle: Path, node: Any) -> LabNode:
     folder = bundle / "nodes" / node["name"]
     return LabNode(
         node["name"],
-        next(address for address in node["addresses"] if ":" not in address),
-        next(cidr for cidr in node["podCIDRs"] if ":" not in cidr),
+        tuple(node["addresses"]),
+        tuple(node["podCIDRs"]),
         tuple(str(path) for path in sorted((folder / "sysctl.d").glob("*.conf"))),
         tuple(str(path) for path in sorted((folder / "network").glob("*.batch"))),
-        _existing(folder / "iptables.rules"),
+        tuple(str(path) for path in sorted(folder.glob("*.rules"))),
     )
 
 
@@ -164,7 +209,7 @@ def _pod(bundle: Path, pod: Any, serve: Mapping[str, tuple[Port, ...]]) -> LabPo
     return LabPod(
         f"{namespace}/{name}",
         pod["node"],
-        next(address for address in pod["ips"] if ":" not in address),
+        tuple(pod["ips"]),
         workload,
         serve.get(workload, ()),
         _existing(resolv / namespace / f"{name}.conf") or _existing(resolv / f"{namespace}.conf"),

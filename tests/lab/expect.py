@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from lab.cluster import Result
-from lab.describe import Lab, LabPod, Probe
+from lab.describe import INTERNET, NEIGHBOUR, Family, Lab, LabPod, Probe, family_of
 
 # How unlikely counts must be before a test says that the odds are wrong. The suite compares less
 # than 500 times, so it is wrong itself less than once in a million runs.
@@ -45,8 +45,10 @@ def assert_answered(probe: Probe, result: Result) -> None:
 
 def assert_sources(lab: Lab, probe: Probe, result: Result, masquerader: str | None) -> None:
     """Each backend saw the client itself, or the node that masquerades it."""
-    for pod, seen in result.answers:
-        assert seen == source(lab, probe.client, pod, masquerader), (probe, pod)
+    family = family_of(probe.to)
+    for answer in result.answers:
+        meant = source(lab, probe.client, answer.pod, masquerader, family)
+        assert answer.source == meant, (probe, answer)
 
 
 def assert_refused(probe: Probe, result: Result) -> None:
@@ -55,7 +57,7 @@ def assert_refused(probe: Probe, result: Result) -> None:
     assert result.resent == 0, f"{probe}: refused only when asked again"
 
 
-def source(lab: Lab, client: str, backend: str, masquerader: str | None) -> str:
+def source(lab: Lab, client: str, backend: str, masquerader: str | None, family: Family = 4) -> str:
     """The address of `client` that `backend` sees when `masquerader` (a node) hides it or not.
 
     A masqueraded or a node's own packet has the address of the interface that it leaves by: that
@@ -65,9 +67,8 @@ def source(lab: Lab, client: str, backend: str, masquerader: str | None) -> str:
     pods = {pod.name: pod for pod in lab.pods}
     if masquerader is None and client == backend:
         masquerader = pods[client].node
-    if masquerader is None and client in pods:
-        return pods[client].address
-    if masquerader is None and client == "neighbour":
-        return lab.neighbour
+    if masquerader is None and (client in pods or client in (NEIGHBOUR, INTERNET)):
+        return lab.address(client, family)
     node = lab.node(masquerader or client)
-    return node.gateway if pods[backend].node == node.name else node.address
+    here = pods[backend].node == node.name
+    return node.gateway(family) if here else node.address(family)

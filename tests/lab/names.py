@@ -1,10 +1,11 @@
 """Real name servers for the pods behind the DNS Service, on a bundle's zone files."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lab.cluster import Cluster, LabError
+from lab.describe import Family, family_of
 
 START_TRIES = 100
 
@@ -20,10 +21,11 @@ def start_server(cluster: Cluster, pod: str, program: str, bundle: Path, folder:
     folder.mkdir(parents=True)
     config = folder / f"{program}.conf"
     write, command = SERVERS[program]
-    config.write_text(write(zones(bundle), folder))
+    addresses = cluster.lab.pod(pod).addresses
+    config.write_text(write(zones(bundle), folder, addresses))
     log = folder / "log"
     cluster.start(pod, [*command, str(config)], log)
-    question = ["dig", "+short", "+time=1", "+tries=1", "@127.0.0.1", "cluster.local", "SOA"]
+    question = ["dig", "+short", "+time=1", "+tries=1", f"@{addresses[0]}", "cluster.local", "SOA"]
     for _ in range(START_TRIES):
         answer = cluster.run(pod, question)
         if answer.status == 0 and "hostmaster" in answer.out:
@@ -32,11 +34,12 @@ def start_server(cluster: Cluster, pod: str, program: str, bundle: Path, folder:
     raise LabError(f"{program} in {pod} does not answer:\n{log.read_text()}")
 
 
-def _bind(files: Mapping[str, Path], folder: Path) -> str:
+def _bind(files: Mapping[str, Path], folder: Path, addresses: Sequence[str]) -> str:
     lines = [
         "options {",
         f'  directory "{folder}"; pid-file none; session-keyfile none;',
-        "  listen-on { any; }; listen-on-v6 { none; };",
+        f"  listen-on {{ {_semicolons(4, addresses)} }};",
+        f"  listen-on-v6 {{ {_semicolons(6, addresses)} }};",
         "  recursion no; dnssec-validation no; empty-zones-enable no;",
         "};",
         "controls { };",
@@ -45,10 +48,11 @@ def _bind(files: Mapping[str, Path], folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _nsd(files: Mapping[str, Path], folder: Path) -> str:
+def _nsd(files: Mapping[str, Path], folder: Path, addresses: Sequence[str]) -> str:
     lines = [
         "server:",
-        '  ip-address: 0.0.0.0\n  username: ""\n  server-count: 1',
+        *(f"  ip-address: {address}" for address in addresses),
+        '  username: ""\n  server-count: 1',
         f'  zonesdir: "{folder}"\n  database: ""\n  pidfile: ""',
         f'  xfrdfile: "{folder}/xfrd.state"\n  zonelistfile: "{folder}/zone.list"',
         f'  xfrdir: "{folder}"',
@@ -58,9 +62,10 @@ def _nsd(files: Mapping[str, Path], folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _knot(files: Mapping[str, Path], folder: Path) -> str:
+def _knot(files: Mapping[str, Path], folder: Path, addresses: Sequence[str]) -> str:
+    listen = ", ".join([f'"{address}@53"' for address in addresses])
     lines = [
-        f'server:\n  rundir: "{folder}"\n  listen: "0.0.0.0@53"',
+        f'server:\n  rundir: "{folder}"\n  listen: [ {listen} ]',
         "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1",
         f'database:\n  storage: "{folder}"\n  journal-db-max-size: 8M',
         "log:\n  - target: stderr\n    any: info",
@@ -71,8 +76,13 @@ def _knot(files: Mapping[str, Path], folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _semicolons(family: Family, addresses: Sequence[str]) -> str:
+    found = [address for address in addresses if family_of(address) == family]
+    return "".join(f"{address}; " for address in found or ["none"])
+
+
 # By program: what writes its configuration, and how it is started in the foreground.
-SERVERS: dict[str, tuple[Callable[[Mapping[str, Path], Path], str], list[str]]] = {
+SERVERS: dict[str, tuple[Callable[[Mapping[str, Path], Path, Sequence[str]], str], list[str]]] = {
     "named": (_bind, ["named", "-g", "-n", "1", "-c"]),
     "nsd": (_nsd, ["nsd", "-d", "-c"]),
     "knotd": (_knot, ["knotd", "-c"]),

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from lab.describe import Probe
+from lab.describe import Probe, family_of
 from lab.kernel import inside
+from lab.serve import SOCKET_FAMILIES
 
 # Connections at a time, over all probes: what fits into a CPU's backlog (netdev_max_backlog, 1000
 # packets) and a UDP server's buffer while it is not running. What the kernel drops there is no
@@ -47,15 +48,16 @@ class _Client:
         self.probe, self.share, self.left = probe, share, probe.count
         self.tcp = probe.protocol == "TCP"
         self.live: dict[int, tuple[socket.socket, float]] = {}
-        self.answers: Counter[tuple[str, str]] = Counter()
+        self.answers: Counter[tuple[str, str, int, str]] = Counter()
         self.failures: Counter[str] = Counter()
         self.resent = 0
 
     def start(self, poll: select.epoll, owners: dict[int, "_Client"]) -> None:
+        family = SOCKET_FAMILIES[family_of(self.probe.to)]
         kind = socket.SOCK_STREAM if self.tcp else socket.SOCK_DGRAM
         while self.left and len(self.live) < self.share:
             self.left -= 1
-            connection = socket.socket(socket.AF_INET, kind)
+            connection = socket.socket(family, kind)
             connection.setblocking(False)
             error = connection.connect_ex((self.probe.to, self.probe.port))
             if error not in (0, errno.EINPROGRESS):
@@ -94,7 +96,7 @@ class _Client:
             self.failures["closed"] += 1
             return
         value = json.loads(answer)
-        self.answers[value["pod"], value["source"]] += 1
+        self.answers[value["pod"], *value["at"], value["source"]] += 1
 
     def fail(self, error: int) -> None:
         self.failures[errno.errorcode.get(error, str(error))] += 1

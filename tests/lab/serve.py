@@ -5,27 +5,34 @@ import select
 import socket
 from collections.abc import Iterable
 
-from lab.describe import Port
+from lab.describe import Family, Port, family_of
 
+SOCKET_FAMILIES: dict[Family, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 HTTP_HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
 class Listener:
-    """A listening socket of one pod; it stays in the network namespace that it was made in."""
+    """A listening socket of one pod; it stays in the network namespace that it was made in.
 
-    def __init__(self, pod: str, port: Port) -> None:
+    It is bound to an address, so that a UDP answer comes from there also on a node, which has
+    many of them.
+    """
+
+    def __init__(self, pod: str, address: str, port: Port) -> None:
         tcp = port.protocol == "TCP"
         self.pod, self.tcp = pod, tcp
+        self.at = [address, port.number]
         kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
-        self.socket = socket.socket(socket.AF_INET, kind)
+        self.socket = socket.socket(SOCKET_FAMILIES[family_of(address)], kind)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("", port.number))
+        self.socket.bind((address, port.number))
         self.socket.setblocking(False)
         if tcp:
             self.socket.listen(4096)
 
     def answer(self, source: str) -> bytes:
-        return json.dumps({"pod": self.pod, "source": source}).encode() + b"\n"
+        who = {"pod": self.pod, "at": self.at, "source": source}
+        return json.dumps(who).encode() + b"\n"
 
 
 def serve(listeners: Iterable[Listener]) -> None:
@@ -51,7 +58,7 @@ def serve(listeners: Iterable[Listener]) -> None:
 def _accept(listener: Listener) -> Iterable[tuple[socket.socket, bytes]]:
     while True:
         try:
-            connection, (source, _) = listener.socket.accept()
+            connection, (source, *_) = listener.socket.accept()
         except OSError:  # none left, or the client has gone
             return
         connection.setblocking(False)
@@ -73,7 +80,7 @@ def _finish(connection: socket.socket, answer: bytes) -> None:
 def _echo(listener: Listener) -> None:
     while True:
         try:
-            _, (source, port) = listener.socket.recvfrom(2048)
-            listener.socket.sendto(listener.answer(source), (source, port))
+            _, client = listener.socket.recvfrom(2048)
+            listener.socket.sendto(listener.answer(client[0]), client)
         except OSError:  # none left
             return

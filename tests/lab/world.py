@@ -3,6 +3,7 @@
 Started by lab.cluster as `python -m lab.world FD`; speaks JSON, a line each way, on that socket.
 """
 
+import ipaddress
 import json
 import os
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import describe
-from lab.describe import Lab, LabNode, LabPod, Port, Probe
+from lab.describe import WIRE_PREFIXES, Family, Lab, LabNode, LabPod, Port, Probe, family_of
 from lab.kernel import die_with_parent, inside, new_netns, sandbox
 from lab.probe import run_probes
 from lab.serve import Listener, serve
@@ -28,12 +29,30 @@ KERNEL_DEFAULTS = {
     "net/bridge/bridge-nf-call-iptables": "0",
     "net/bridge/bridge-nf-call-ip6tables": "0",
 }
+IPV6_KERNEL_DEFAULTS = {
+    "net/ipv6/conf/all/forwarding": "0",
+    "net/ipv6/conf/default/forwarding": "0",
+}
+# Addresses are good at once: nobody else is on these wires, and a bridge port in hairpin mode
+# sends a host's question for duplicates back to it.
+IPV6_AT_ONCE = {
+    "net/ipv6/conf/all/disable_ipv6": "0",
+    "net/ipv6/conf/default/disable_ipv6": "0",
+    "net/ipv6/conf/all/accept_dad": "0",
+    "net/ipv6/conf/default/accept_dad": "0",
+}
 # Refusals are ICMP messages, of which a node sends 6 in a burst and then one a second to each
 # client. A real client does not mind; a test that counts refusals would see time-outs.
 REFUSALS_UNLIMITED = {
     "net/ipv4/icmp_ratelimit": "0",
     "net/ipv4/icmp_msgs_per_sec": "100000",
     "net/ipv4/icmp_msgs_burst": "10000",
+}
+IPV6_REFUSALS_UNLIMITED = {"net/ipv6/icmp/ratelimit": "0"}
+PROGRAMS: dict[Family, str] = {4: "iptables", 6: "ip6tables"}
+FORWARDING: dict[Family, dict[str, str]] = {
+    4: {"net/ipv4/ip_forward": "1"},
+    6: {"net/ipv6/conf/all/forwarding": "1"},
 }
 # Run a program with another resolv.conf: mount it in a mount namespace of its own.
 WITH_RESOLV = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
@@ -62,46 +81,47 @@ class World:
     def _segment(self) -> None:
         """The wire between nodes, router and neighbour, and the internet behind the router."""
         lab = self.lab
-        prefix = lab.segment.prefixlen
-        hosts = [(node.name, node.address) for node in lab.nodes]
-        hosts += [(describe.ROUTER, lab.router), (describe.NEIGHBOUR, lab.neighbour)]
-        for name in ("wire", describe.INTERNET, *(name for name, _ in hosts)):
+        hosts = {node.name: node.addresses for node in lab.nodes}
+        for name in describe.WIRE_HOSTS:
+            hosts[name] = tuple(lab.address(name, family) for family in lab.families)
+        for name in ("wire", describe.INTERNET, *hosts):
             self._new(name)
         lines = ["link add br0 type bridge", "link set br0 up"]
-        for index, (name, _) in enumerate(hosts):
+        for index, name in enumerate(hosts):
             lines += self._plug(f"port{index}", name, "eth0")
             lines.append(f"link set port{index} master br0")
         self._ip("wire", lines)
-        for name, address in hosts:
-            self._ip(name, ["link set eth0 up", f"addr add {address}/{prefix} dev eth0"])
+        for name, addresses in hosts.items():
+            lines = [_add_address(a, WIRE_PREFIXES[family_of(a)], "eth0") for a in addresses]
+            self._ip(name, ["link set eth0 up", *lines])
         self._internet()
 
     def _internet(self) -> None:
-        router, host = describe.INTERNET_ROUTER, describe.INTERNET_HOST
         self._ip(describe.ROUTER, self._plug("eth1", describe.INTERNET, "eth0"))
-        self._ip(describe.ROUTER, [f"addr add {router}/24 dev eth1"])
-        self._sysctl(describe.ROUTER, {"net/ipv4/ip_forward": "1"})
-        self._ip(
-            describe.INTERNET,
-            [
-                "link set eth0 up",
-                f"addr add {host}/24 dev eth0",
-                f"route add default via {router}",
-            ],
-        )
-        self._listen(describe.INTERNET, (Port("TCP", describe.INTERNET_PORT),))
+        self._ip(describe.INTERNET, ["link set eth0 up"])
+        for family in self.lab.families:
+            wire = ipaddress.ip_network(describe.INTERNET_NETS[family])
+            host = describe.INTERNET_HOSTS[family]
+            self._ip(describe.ROUTER, [_add_address(str(wire[1]), wire.prefixlen, "eth1")])
+            lines = [_add_address(host, wire.prefixlen, "eth0"), _default_route(str(wire[1]))]
+            self._ip(describe.INTERNET, lines)
+            self._listen(describe.INTERNET, (host,), (Port("TCP", describe.INTERNET_PORT),))
+            self._sysctl(describe.ROUTER, FORWARDING[family])
 
     def _node(self, node: LabNode) -> None:
         self._sysctl(node.name, KERNEL_DEFAULTS | REFUSALS_UNLIMITED)
-        prefix = node.pod_cidr.partition("/")[2]
-        lines = [
-            "link add cbr0 type bridge",
-            "link set cbr0 up",
-            f"addr add {node.gateway}/{prefix} dev cbr0",
-        ]
-        if self.lab.variant.default_route:
-            lines.append(f"route add default via {self.lab.router}")
+        if 6 in self.lab.families:
+            self._sysctl(node.name, IPV6_KERNEL_DEFAULTS | IPV6_REFUSALS_UNLIMITED)
+        lines = ["link add cbr0 type bridge", "link set cbr0 up"]
+        for cidr, gateway in zip(node.pod_cidrs, node.gateways, strict=True):
+            lines.append(_add_address(gateway, prefix_of(cidr), "cbr0"))
+            if self.lab.variant.default_route:
+                family = family_of(cidr)
+                lines.append(_default_route(self.lab.address(describe.ROUTER, family)))
         for index, pod in enumerate(pod for pod in self.lab.pods if pod.node == node.name):
+            if _in_host_network(pod, node):
+                self.netns[pod.name] = self.netns[node.name]
+                continue
             self._new(pod.name)
             lines += self._plug(f"veth{index}", pod.name, "eth0")
             lines.append(f"link set veth{index} master cbr0")
@@ -110,21 +130,22 @@ class World:
 
     def _pod(self, pod: LabPod) -> None:
         node = self.lab.node(pod.node)
-        prefix = node.pod_cidr.partition("/")[2]
-        self._ip(
-            pod.name,
-            [
-                "link set eth0 up",
-                f"addr add {pod.address}/{prefix} dev eth0",
-                f"route add default via {node.gateway}",
-            ],
-        )
-        self._listen(pod.name, pod.ports)
+        if not _in_host_network(pod, node):
+            lines = ["link set eth0 up"]
+            for address in pod.addresses:
+                family = family_of(address)
+                prefix = prefix_of(describe.of_family(family, node.pod_cidrs))
+                lines.append(_add_address(address, prefix, "eth0"))
+                lines.append(_default_route(node.gateway(family)))
+            self._ip(pod.name, lines)
+        self._listen(pod.name, pod.addresses, pod.ports)
 
     def _new(self, name: str) -> None:
         if name in self.netns:
             raise ValueError(f"two hosts are called {name}")
         self.netns[name] = new_netns()
+        if 6 in self.lab.families:
+            self._sysctl(name, IPV6_AT_ONCE)
         self._ip(name, ["link set lo up"])
 
     def _plug(self, port: str, name: str, device: str) -> list[str]:
@@ -140,9 +161,11 @@ class World:
         if failure:
             raise OSError(f"{name}: {failure}")
 
-    def _listen(self, name: str, ports: tuple[Port, ...]) -> None:
+    def _listen(self, name: str, addresses: tuple[str, ...], ports: tuple[Port, ...]) -> None:
         with inside(self.netns[name]):
-            self.listeners += [Listener(name, port) for port in ports]
+            self.listeners += [
+                Listener(name, address, port) for address in addresses for port in ports
+            ]
 
     def _start_servers(self) -> None:
         if os.fork() == 0:
@@ -158,17 +181,22 @@ class World:
 
     def _load(self, node: LabNode) -> None:
         variant = self.lab.variant
-        policy = [f"iptables-{variant.flavour}", "-P", "FORWARD", variant.forward]
-        self._step(node, policy)
+        policies = [
+            [f"{PROGRAMS[family]}-{variant.flavour}", "-P", "FORWARD", variant.forward]
+            for family in self.lab.families
+        ]
+        for policy in policies:
+            self._step(node, policy)
         for path in node.sysctls:
             self._sysctl(node.name, read_sysctl_conf(Path(path).read_text()))
         for path in node.batches:
             self._step(node, ["ip", "-batch", path])
-        if node.rules:
-            self._step(node, [f"iptables-{variant.flavour}-restore"], node.rules)
+        for path in node.rules:
+            self._step(node, [f"{Path(path).stem}-{variant.flavour}-restore"], path)
         # A flushing restore with policy "-" keeps the policy on legacy, but the nft flavour makes
         # it ACCEPT again; dockerd, started later, would set it again.
-        self._step(node, policy)
+        for policy in policies:
+            self._step(node, policy)
 
     def _step(self, node: LabNode, argv: list[str], stdin: str | None = None) -> None:
         text = Path(stdin).read_text() if stdin else ""
@@ -232,6 +260,22 @@ class World:
             case {"start": [str(name), list(argv)], "log": str(log)}:
                 return self.start(name, argv, log)
         raise ValueError(f"not a request: {request}")
+
+
+def prefix_of(cidr: str) -> int:
+    return int(cidr.partition("/")[2])
+
+
+def _add_address(address: str, prefix: int, device: str) -> str:
+    return f"addr add {address}/{prefix} dev {device}"
+
+
+def _default_route(gateway: str) -> str:
+    return f"route add default via {gateway}"
+
+
+def _in_host_network(pod: LabPod, node: LabNode) -> bool:
+    return set(pod.addresses) <= set(node.addresses)
 
 
 def read_sysctl_conf(text: str) -> dict[str, str]:
