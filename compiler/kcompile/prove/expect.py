@@ -260,8 +260,9 @@ class Expectation:
         of these addresses, which it may have for its own."""
         ranges = _ranges(service.source_ranges, self.family)
         if ranges and _within(self.node.address(self.family), ranges):
-            ips = [ip for own, ip, mode in service.load_balancer_ips if own == self.family]
-            return (*ranges, *((ip, ip) for ip in ips))
+            ips = service.load_balancer_ips
+            vips = [ip for own, ip, mode in ips if own == self.family and mode == "VIP"]
+            return (*ranges, *((ip, ip) for ip in vips))
         return ranges
 
     def _answers(self, address: int) -> bool:
