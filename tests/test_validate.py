@@ -3,7 +3,6 @@
 import pytest
 
 from kcompile.address import Cidr, parse_ip
-from kcompile.load import load
 from kcompile.model import (
     ClusterConfiguration,
     Container,
@@ -12,8 +11,6 @@ from kcompile.model import (
     KubeProxyConfiguration,
     Namespace,
     Node,
-    Object,
-    Objects,
     PodTemplate,
     Requirement,
     Selector,
@@ -23,53 +20,12 @@ from kcompile.model import (
     Toleration,
     Workload,
 )
-from kcompile.problems import InputError
-from kcompile.validate import validate
-
-
-def _read(text: str, name: str = "shop.yaml") -> Objects:
-    return validate(load([(name, text)]))
-
-
-def _one(text: str) -> Object:
-    (item,) = _read(text).items
-    return item
-
-
-def _problems(text: str, name: str = "shop.yaml") -> list[str]:
-    with pytest.raises(InputError) as caught:
-        _read(text, name)
-    return [str(problem) for problem in caught.value.problems]
-
-
-def _notes(text: str, name: str = "shop.yaml") -> list[str]:
-    return [str(problem) for problem in _read(text, name).notes]
-
-
-SERVICE = """\
-apiVersion: v1
-kind: Service
-metadata: {name: shop}
-spec:
-  selector: {app: shop}
-  ports: [{port: 80}]
-"""
-DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: shop}
-spec:
-  selector: {matchLabels: {app: shop}}
-  template:
-    metadata: {labels: {app: shop}}
-    spec:
-      containers: [{name: web, image: "example.com/shop:1"}]
-"""
+from objects import DEPLOYMENT, SERVICE, notes_on, objects_of, only_object, problems_in
 
 
 class TestService:
     def test_gets_the_defaults_of_kubernetes(self) -> None:
-        assert _one(SERVICE) == Service(
+        assert only_object(SERVICE) == Service(
             namespace="default",
             name="shop",
             labels=(),
@@ -95,7 +51,7 @@ class TestService:
           - {name: web, port: 80, targetPort: http, nodePort: 30080}
           - {name: dns, port: 53, protocol: UDP, targetPort: 5353}
         """
-        assert _one(service) == Service(
+        assert only_object(service) == Service(
             namespace="prod",
             name="shop",
             labels=(("app", "shop"), ("tier", "front")),
@@ -110,12 +66,12 @@ class TestService:
         )
 
     def test_headless(self) -> None:
-        service = _one(SERVICE + "  clusterIP: None\n")
+        service = only_object(SERVICE + "  clusterIP: None\n")
         assert isinstance(service, Service)
         assert (service.headless, service.cluster_ips) == (True, ())
 
     def test_external_name_loses_its_dot(self) -> None:
-        service = _one(
+        service = only_object(
             "{apiVersion: v1, kind: Service, metadata: {name: db},"
             " spec: {type: ExternalName, externalName: db.example.com.}}"
         )
@@ -123,7 +79,7 @@ class TestService:
         assert (service.external_name, service.ports) == ("db.example.com", ())
 
     def test_nulls_and_zeros_are_absent(self) -> None:
-        plain = _one(SERVICE)
+        plain = only_object(SERVICE)
         empty = """\
         apiVersion: v1
         kind: Service
@@ -145,10 +101,10 @@ class TestService:
           selector: {app: shop}
           ports: [{name: "", port: 80, protocol: "", targetPort: 0, nodePort: 0}]
         """
-        assert _one(empty) == plain
+        assert only_object(empty) == plain
 
     def test_leading_zeros_are_read_as_decimal_with_a_warning(self) -> None:
-        read = _read(SERVICE + "  clusterIP: 010.096.000.008\n")
+        read = objects_of(SERVICE + "  clusterIP: 010.096.000.008\n")
         (service,) = read.items
         assert isinstance(service, Service)
         assert service.cluster_ips == (parse_ip("10.96.0.8"),)
@@ -163,7 +119,7 @@ class TestService:
 class TestDeployment:
     def test_gets_the_defaults_of_kubernetes(self) -> None:
         labels = (("app", "shop"),)
-        assert _one(DEPLOYMENT) == Workload(
+        assert only_object(DEPLOYMENT) == Workload(
             kind="Deployment",
             namespace="default",
             name="shop",
@@ -213,7 +169,7 @@ class TestDeployment:
                 image: w
                 ports: [{name: http, containerPort: 80}, {containerPort: 53, protocol: UDP}]
         """
-        workload = _one(deployment)
+        workload = only_object(deployment)
         assert isinstance(workload, Workload)
         assert workload.replicas == 3
         assert workload.selector == Selector((), (Requirement("app", "In", ("shop", "bank")),))
@@ -237,7 +193,7 @@ class TestDeployment:
         )
 
     def test_equal_labels_are_one_tuple(self) -> None:
-        workload, service = _read(f"{DEPLOYMENT}---\n{SERVICE}").items
+        workload, service = objects_of(f"{DEPLOYMENT}---\n{SERVICE}").items
         assert isinstance(workload, Workload)
         assert isinstance(service, Service)
         assert workload.template.labels is service.selector is workload.selector.labels
@@ -252,8 +208,8 @@ class TestDeployment:
             metadata: {labels: {app: shop}}
             spec: {containers: [{name: web, image: "example.com/shop:1"}]}
         """
-        read = _read(old)
-        assert read.items == (_one(DEPLOYMENT),)
+        read = objects_of(old)
+        assert read.items == (only_object(DEPLOYMENT),)
         assert list(map(str, read.notes)) == [
             (
                 "shop.yaml:1:9: KC223: warning: Kubernetes 1.16 removed extensions/v1beta1;"
@@ -263,7 +219,7 @@ class TestDeployment:
 
     def test_ignored_fields_are_told_once(self) -> None:
         steered = DEPLOYMENT + "      nodeSelector: {disk: ssd}\n      schedulerName: mine\n"
-        assert _notes(f"{steered}---\n{steered.replace('name: shop', 'name: bank')}") == [
+        assert notes_on(f"{steered}---\n{steered.replace('name: shop', 'name: bank')}") == [
             (
                 "shop.yaml:10:21: KC224: warning: spec.template.spec.nodeSelector is ignored"
                 " in 2 objects"
@@ -294,7 +250,7 @@ class TestNode:
           - {type: ExternalIP, address: 198.51.100.1}
           - {type: InternalIP, address: "2001:db8::11"}
         """
-        assert _one(node) == Node(
+        assert only_object(node) == Node(
             name="node-1.example",
             labels=(("disk", "ssd"), ("zone", "b")),
             taints=(Taint("node-role.kubernetes.io/control-plane", "", "NoSchedule"),),
@@ -321,11 +277,11 @@ class TestNode:
         ],
     )
     def test_refuses(self, fields: str, message: str) -> None:
-        (problem,) = _problems(f"apiVersion: v1\nkind: Node\nmetadata: {{name: a}}\n{fields}\n")
+        (problem,) = problems_in(f"apiVersion: v1\nkind: Node\nmetadata: {{name: a}}\n{fields}\n")
         assert message in problem
 
     def test_namespace(self) -> None:
-        assert _one(
+        assert only_object(
             "{apiVersion: v1, kind: Namespace, metadata: {name: prod, labels: {a: b}}}"
         ) == Namespace("prod", (("a", "b"),))
 
@@ -353,7 +309,7 @@ class TestConfigurations:
         apiServer: {{extraArgs: {arguments}}}
         controllerManager: {{extraArgs: {masks}}}
         """
-        assert _one(text) == ClusterConfiguration(
+        assert only_object(text) == ClusterConfiguration(
             pod_subnets=(Cidr(4, parse_ip("10.128.0.0")[1], 9),),
             service_subnets=(
                 Cidr(4, parse_ip("10.96.0.0")[1], 12),
@@ -366,10 +322,10 @@ class TestConfigurations:
         )
 
     def test_absent_settings_are_none(self) -> None:
-        assert _one(
+        assert only_object(
             "{apiVersion: kubeadm.k8s.io/v1beta2, kind: ClusterConfiguration}"
         ) == ClusterConfiguration(None, None, None, None, None, None)
-        assert _one(
+        assert only_object(
             "{apiVersion: kubeproxy.config.k8s.io/v1alpha1, kind: KubeProxyConfiguration}"
         ) == KubeProxyConfiguration(None, None, None, None)
 
@@ -386,7 +342,7 @@ class TestConfigurations:
     )
     def test_cluster_configuration_refuses(self, fields: str, message: str) -> None:
         head = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"
-        (problem,) = _problems(f"{head}{fields}\n")
+        (problem,) = problems_in(f"{head}{fields}\n")
         assert message in problem
 
     def test_kube_proxy_configuration(self) -> None:
@@ -399,7 +355,7 @@ class TestConfigurations:
         iptables: {masqueradeAll: true, masqueradeBit: 15, localhostNodePorts: false}
         conntrack: {maxPerCore: ~, min: 131072}
         """
-        read = _read(text)
+        read = objects_of(text)
         assert read.items == (
             KubeProxyConfiguration((Cidr(4, parse_ip("10.244.0.0")[1], 16),), True, 15, False),
         )
@@ -422,5 +378,5 @@ class TestConfigurations:
     )
     def test_kube_proxy_configuration_refuses(self, fields: str, message: str) -> None:
         head = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
-        (problem,) = _problems(f"{head}{fields}\n")
+        (problem,) = problems_in(f"{head}{fields}\n")
         assert message in problem

@@ -2,45 +2,7 @@
 
 import pytest
 
-from kcompile.load import load
-from kcompile.model import Objects
-from kcompile.problems import InputError
-from kcompile.validate import validate
-
-
-def _read(text: str, name: str = "shop.yaml") -> Objects:
-    return validate(load([(name, text)]))
-
-
-def _problems(text: str, name: str = "shop.yaml") -> list[str]:
-    with pytest.raises(InputError) as caught:
-        _read(text, name)
-    return [str(problem) for problem in caught.value.problems]
-
-
-def _notes(text: str, name: str = "shop.yaml") -> list[str]:
-    return [str(problem) for problem in _read(text, name).notes]
-
-
-SERVICE = """\
-apiVersion: v1
-kind: Service
-metadata: {name: shop}
-spec:
-  selector: {app: shop}
-  ports: [{port: 80}]
-"""
-DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: shop}
-spec:
-  selector: {matchLabels: {app: shop}}
-  template:
-    metadata: {labels: {app: shop}}
-    spec:
-      containers: [{name: web, image: "example.com/shop:1"}]
-"""
+from objects import DEPLOYMENT, SERVICE, notes_on, objects_of, problems_in
 
 
 class TestKinds:
@@ -96,13 +58,13 @@ class TestKinds:
     )
     def test_kinds_that_do_not_act_are_told_once(self, version: str, kind: str, note: str) -> None:
         document = f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n"
-        read = _read(f"{document}---\n{document}")
+        read = objects_of(f"{document}---\n{document}")
         assert (read.items, [str(each) for each in read.notes]) == ((), [f"shop.yaml:1:1: {note}"])
 
     def test_generated_names_are_fine_for_jobs(self) -> None:
-        assert _notes("{apiVersion: batch/v1, kind: Job, metadata: {generateName: a-}}")
+        assert notes_on("{apiVersion: batch/v1, kind: Job, metadata: {generateName: a-}}")
         assert "metadata.name is missing" in str(
-            _problems("{apiVersion: apps/v1, kind: DaemonSet, metadata: {generateName: a-}}")
+            problems_in("{apiVersion: apps/v1, kind: DaemonSet, metadata: {generateName: a-}}")
         )
 
     @pytest.mark.parametrize(
@@ -110,7 +72,7 @@ class TestKinds:
     )
     def test_workloads_need_sane_metadata(self, metadata: str) -> None:
         text = f"apiVersion: v1\nkind: Pod\nmetadata: {metadata}\n"
-        assert "metadata" in "".join(_problems(text))
+        assert "metadata" in "".join(problems_in(text))
 
     @pytest.mark.parametrize(
         ("version", "kind", "hint"),
@@ -129,7 +91,7 @@ class TestKinds:
         ],
     )
     def test_unknown_kinds(self, version: str, kind: str, hint: str) -> None:
-        (problem,) = _problems(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n")
+        (problem,) = problems_in(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n")
         assert problem.startswith(f"shop.yaml:2:7: KC202: '{version}' has no kind '{kind}'")
         assert hint in problem
 
@@ -146,7 +108,7 @@ class TestKinds:
         ],
     )
     def test_what_is_no_object(self, text: str, problem: str) -> None:
-        assert problem in _problems(text)[0]
+        assert problem in problems_in(text)[0]
 
     @pytest.mark.parametrize(
         ("name", "text"),
@@ -158,11 +120,11 @@ class TestKinds:
         ],
     )
     def test_files_of_other_programs_are_skipped(self, name: str, text: str) -> None:
-        (note,) = _notes(text, name)
+        (note,) = notes_on(text, name)
         assert "configures another program" in note
 
     def test_namespaces_of_every_kind_are_kept(self) -> None:
-        read = _read(
+        read = objects_of(
             f"{SERVICE}---\n{{apiVersion: v1, kind: Secret, metadata: {{name: a, namespace: b}}}}\n"
             "---\n{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: a, namespace: c}}\n"
         )
@@ -176,7 +138,7 @@ class TestLists:
             " spec: {ports: [{port: 80}]}}\n"
             for name in ("a", "b")
         )
-        read = _read(text)
+        read = objects_of(text)
         assert [item.key.name for item in read.items] == ["a", "b"]
         assert [origin.path for origin in read.origins] == [("items", 0), ("items", 1)]
 
@@ -185,31 +147,31 @@ class TestLists:
             "{apiVersion: v1, kind: ServiceList, items: [{metadata: {name: a}, kind: ~,"
             " spec: {ports: [{port: 80}]}}]}"
         )
-        assert _read(text).items[0].key.name == "a"
+        assert objects_of(text).items[0].key.name == "a"
 
     def test_lists_lie_in_lists(self) -> None:
         inner = "{apiVersion: v1, kind: Namespace, metadata: {name: a}}"
         for _ in range(10):
             inner = f"{{apiVersion: v1, kind: List, items: [{inner}]}}"
-        assert _read(inner).origins[0].path == ("items", 0) * 10
-        (problem,) = _problems(f"{{apiVersion: v1, kind: List, items: [{inner}]}}")
+        assert objects_of(inner).origins[0].path == ("items", 0) * 10
+        (problem,) = problems_in(f"{{apiVersion: v1, kind: List, items: [{inner}]}}")
         assert "KC107: Lists lie more than 10 deep" in problem
 
     def test_problems_of_items_are_located(self) -> None:
         text = "apiVersion: v1\nkind: List\nitems:\n- 1\n- apiVersion: v1\n  kind: Servce\n"
-        first, second = _problems(text)
+        first, second = problems_in(text)
         assert first.startswith("shop.yaml:4:3: KC201")
         assert second.startswith("shop.yaml:6:9: KC202")
 
     def test_empty_lists(self) -> None:
-        assert _read("{apiVersion: v1, kind: List, items: ~}").items == ()
-        assert "items must be a list" in _problems("{apiVersion: v1, kind: List, items: 1}")[0]
+        assert objects_of("{apiVersion: v1, kind: List, items: ~}").items == ()
+        assert "items must be a list" in problems_in("{apiVersion: v1, kind: List, items: 1}")[0]
 
 
 class TestMessages:
     def test_all_problems_at_once_in_order(self) -> None:
         text = SERVICE.replace("port: 80", "port: 0, name: A").replace("name: shop", "name: Shop")
-        assert [line.split(": ")[0] for line in _problems(text)] == [
+        assert [line.split(": ")[0] for line in problems_in(text)] == [
             "shop.yaml:3:18",
             "shop.yaml:6:18",
             "shop.yaml:6:27",
@@ -217,7 +179,7 @@ class TestMessages:
 
     def test_missing_fields_are_told_once(self) -> None:
         text = DEPLOYMENT.replace("  selector: {matchLabels: {app: shop}}\n", "")
-        assert len(_problems(text)) == 1
+        assert len(problems_in(text)) == 1
 
     @pytest.mark.parametrize(
         "text",
@@ -232,25 +194,25 @@ class TestMessages:
         ],
     )
     def test_fragments_are_recognised(self, text: str) -> None:
-        problems = _problems(text)
+        problems = problems_in(text)
         assert any("KC211" in each and "kustomize build" in each for each in problems)
         assert len(problems) > 1
 
     def test_a_whole_object_that_is_wrong_is_no_fragment(self) -> None:
         text = DEPLOYMENT.replace("  selector: {matchLabels: {app: shop}}\n", "")
-        assert "KC211" not in "".join(_problems(text))
+        assert "KC211" not in "".join(problems_in(text))
 
     @pytest.mark.parametrize("name", ["${NAME}", "$(NAME)", "<name>", "a-{{name}}", "$NAME"])
     def test_variables_are_recognised(self, name: str) -> None:
-        (problem,) = _problems(SERVICE.replace("name: shop", f"name: '{name}'"))
+        (problem,) = problems_in(SERVICE.replace("name: shop", f"name: '{name}'"))
         assert "looks like an unexpanded variable or template" in problem
 
     def test_what_kubernetes_refuses_is_no_matter_of_a_later_version(self) -> None:
-        (problem,) = _problems(SERVICE + "  internalTrafficPolicy: local\n")
+        (problem,) = problems_in(SERVICE + "  internalTrafficPolicy: local\n")
         assert "KC207" in problem
         assert "KC210" not in problem
 
     def test_user_text_is_shown_escaped(self) -> None:
-        (problem,) = _problems(SERVICE.replace("name: shop", r'name: "a\e[2J\u202e"'))
+        (problem,) = problems_in(SERVICE.replace("name: shop", r'name: "a\e[2J\u202e"'))
         assert problem.isascii()
         assert problem.isprintable()
