@@ -10,9 +10,8 @@ import pytest
 from lab import article, needs
 from lab.cluster import Cluster, LabError, Result
 from lab.describe import INTERNET_HOSTS, PLAIN, Lab, LabNode, LabPod, Probe, Variant, from_bundle
+from lab.expect import PATIENCE
 from lab.world import read_sysctl_conf
-
-PATIENCE = 0.5  # seconds that a probe waits for an answer that must not come
 
 
 @pytest.fixture(scope="module")

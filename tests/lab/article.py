@@ -42,11 +42,11 @@ class Article:
         return tuple(by_node[node] for node in self.nodes)
 
 
-def build(output: Path, manifests: Path = MANIFESTS, lock: str = "--no-lock") -> Path:
-    """`kcompile build` as a user runs it."""
+def build(output: Path, manifests: Path = MANIFESTS, *arguments: str) -> Path:
+    """`kcompile build` as a user runs it, without a lock if no arguments say otherwise."""
     command = [sys.executable, "-m", "kcompile.cli.main", "build", str(manifests)]
     done = subprocess.run(
-        [*command, lock, "-o", str(output)],
+        [*command, *(arguments or ("--no-lock",)), "-o", str(output)],
         capture_output=True,
         text=True,
         check=False,

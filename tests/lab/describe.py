@@ -12,6 +12,8 @@ Flavour = Literal["nft", "legacy"]
 Policy = Literal["ACCEPT", "DROP"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+PROGRAMS: dict[Family, str] = {4: "iptables", 6: "ip6tables"}
+
 # Hosts that every lab has. Pods are called "namespace/name", so they never clash with these.
 ROUTER = "router"
 INTERNET = "internet"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.describe import PROGRAMS, Family
+
 # Every match and target that a node's file may use, so that a kernel without one is told from a
 # wrong file.
 TRIAL = """\
@@ -20,9 +22,11 @@ COMMIT
 :T - [0:0]
 -A T -m comment --comment t -m statistic --mode random --probability 0.5 -j MASQUERADE
 -A T -m mark --mark 0x4000/0x4000 -j MARK --set-xmark 0x4000/0x0
--A T -p tcp -m tcp -j DNAT --to-destination 192.0.2.1:80
+-A T -m recent --name t --rcheck --seconds 1 --reap -j RETURN
+-A T -p tcp -m tcp -j DNAT --to-destination {}
 COMMIT
 """
+TARGETS: dict[Family, str] = {4: "192.0.2.1:80", 6: "[2001:db8::1]:80"}
 DNS_SERVERS = ("named", "nsd", "knotd")
 
 
@@ -36,12 +40,26 @@ def requires(*programs: str) -> None:
         pytest.skip(reason)
 
 
-def requires_flavour(flavour: str) -> None:
+def requires_flavour(flavour: str, family: Family = 4) -> None:
     """Skip unless iptables of that flavour is installed and the kernel has what it needs."""
-    requires(f"iptables-{flavour}", f"iptables-{flavour}-restore", f"iptables-{flavour}-save")
-    reason = _why_no_rules(flavour)
+    program = f"{PROGRAMS[family]}-{flavour}"
+    requires(program, f"{program}-restore", f"{program}-save")
+    reason = _why_no_rules(program, family)
     if reason:
         pytest.skip(reason)
+
+
+def requires_ipv6() -> None:
+    if not Path("/proc/sys/net/ipv6").exists():
+        pytest.skip("the kernel has no IPv6, or it is turned off (ipv6.disable)")
+
+
+def requires_both_families(flavour: str) -> None:
+    """All that a dual-stack lab takes."""
+    requires_ipv6()
+    requires_flavour(flavour)
+    requires_flavour(flavour, 6)
+    requires_bridge_netfilter()
 
 
 def requires_bridge_netfilter() -> None:
@@ -100,8 +118,8 @@ def _why_no_namespaces() -> str:
 
 
 @functools.cache
-def _why_no_rules(flavour: str) -> str:
-    loaded = in_scratch_netns([f"iptables-{flavour}-restore"], TRIAL)
+def _why_no_rules(program: str, family: Family) -> str:
+    loaded = in_scratch_netns([f"{program}-restore"], TRIAL.format(TARGETS[family]))
     if loaded.returncode:
-        return f"iptables-{flavour} lacks something in this kernel: {loaded.stdout.strip()}"
+        return f"{program} lacks something in this kernel: {loaded.stdout.strip()}"
     return ""

@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from lab import describe
-from lab.describe import WIRE_PREFIXES, Family, Lab, LabNode, LabPod, Port, Probe, family_of
+from lab.describe import (
+    PROGRAMS,
+    WIRE_PREFIXES,
+    Family,
+    Lab,
+    LabNode,
+    LabPod,
+    Port,
+    Probe,
+    family_of,
+)
 from lab.kernel import die_with_parent, inside, new_netns, sandbox
 from lab.probe import run_probes
 from lab.serve import Listener, serve
@@ -49,7 +59,6 @@ REFUSALS_UNLIMITED = {
     "net/ipv4/icmp_msgs_burst": "10000",
 }
 IPV6_REFUSALS_UNLIMITED = {"net/ipv6/icmp/ratelimit": "0"}
-PROGRAMS: dict[Family, str] = {4: "iptables", 6: "ip6tables"}
 FORWARDING: dict[Family, dict[str, str]] = {
     4: {"net/ipv4/ip_forward": "1"},
     6: {"net/ipv6/conf/all/forwarding": "1"},
@@ -267,7 +276,7 @@ def prefix_of(cidr: str) -> int:
 
 
 def _add_address(address: str, prefix: int, device: str) -> str:
-    return f"addr add {address}/{prefix} dev {device}"
+    return f"addr add {address}/{prefix} dev {device}" + (" nodad" if ":" in address else "")
 
 
 def _default_route(gateway: str) -> str:
