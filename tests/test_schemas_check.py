@@ -124,10 +124,10 @@ def told(error: SchemaError) -> str:
             "KC206: spec.clusterIPs is a list of 3 items; it must be a list of at most 2 items",
         ),
         (
-            "{sessionAffinityConfig: {clientIP: {timeoutSeconds: 86401}}}",
+            "{sessionAffinityConfig: {clientIP: {timeoutSeconds: 0x100000000}}}",
             (
-                "KC206: spec.sessionAffinityConfig.clientIP.timeoutSeconds is 86401; it must be a"
-                " number of seconds from 1 to 86400"
+                "KC206: spec.sessionAffinityConfig.clientIP.timeoutSeconds is 4294967296; it must"
+                " be an integer of 32 bits"
             ),
         ),
         (

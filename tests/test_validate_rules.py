@@ -1,4 +1,4 @@
-"""Services and Deployments, one change of a valid object at a time: Kubernetes' verdicts."""
+"""Services, Deployments and endpoints, one change of a valid object at a time: Kubernetes' verdicts."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,12 @@ def _verdict(errors: list[Problem]) -> str:
 
 @pytest.mark.parametrize(
     ("base", "verdict", "why", "change", "field"),
-    [*_table("service_rules.yaml"), *_table("deployment_rules.yaml")],
+    [
+        *_table("service_rules.yaml"),
+        *_table("deployment_rules.yaml"),
+        *_table("endpointslice_rules.yaml"),
+        *_table("endpoints_rules.yaml"),
+    ],
 )
 def test_verdict_is_that_of_kubernetes(
     base: Object, verdict: str, why: str, change: Object, field: str

@@ -94,6 +94,47 @@ def test_slices_that_lead_nowhere_are_left_out_with_a_warning(text: str) -> None
     assert len(objects.notes) == 1
 
 
+def test_limits_of_a_slice() -> None:
+    def slice_of(endpoints: int, addresses: int, topology: int) -> str:
+        labels = ", ".join(f"k{number}: v" for number in range(topology))
+        ips = ", ".join(f"10.0.0.{number}" for number in range(addresses))
+        endpoint = f"- {{addresses: [{ips}], deprecatedTopology: {{{labels}}}}}\n"
+        return f"{SLICE}endpoints:\n{endpoint * endpoints}"
+
+    (found,) = read(slice_of(1000, 1, 0))
+    assert isinstance(found, EndpointSlice)
+    assert len(found.endpoints) == 1000
+    assert read(slice_of(1, 100, 16))
+    assert "endpoints is 1001; it must hold at most 1000 items" in refusal(slice_of(1001, 1, 0))
+    assert "addresses is 101; it must hold at most 100 items" in refusal(slice_of(1, 101, 0))
+    assert "deprecatedTopology is 17; it must hold at most 16" in refusal(slice_of(1, 1, 17))
+
+
+def test_a_zone_that_no_node_can_be_in_is_unknown() -> None:
+    objects = validate(
+        load([("m.yaml", SLICE + "endpoints: [{addresses: [1.2.3.4], zone: a b}]\n")])
+    )
+    (found,) = objects.items
+    assert isinstance(found, EndpointSlice)
+    assert found.endpoints[0].zone == ""
+    assert "no node can be in the zone 'a b'" in str(objects.notes[0])
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}",
+        "annotations: {control-plane.alpha.kubernetes.io/leader: '{}'}",
+    ],
+)
+def test_endpoints_that_no_slice_mirrors_are_left_out(metadata: str) -> None:
+    text = ENDPOINTS.replace("web}", f"web, {metadata}}}")
+    objects = validate(load([("m.yaml", text + "subsets: [{addresses: [{ip: 10.0.0.1}]}]\n")]))
+    assert objects.items == ()
+    assert "Endpoints without a mirror has no part" in str(objects.notes[0])
+    assert "ip is 'x'" in refusal(text + "subsets: [{addresses: [{ip: x}]}]\n")
+
+
 def test_endpoints_become_a_slice_a_subset_and_family() -> None:
     text = ENDPOINTS + (
         "subsets:\n"

@@ -26,12 +26,14 @@ def read_ip(text: str, review: Review, path: Path) -> IpAddress | None:
 
 
 def read_cidr(text: str, review: Review, path: Path) -> Cidr | None:
-    """A range, or None and a finding."""
+    """A range, or None and a finding. IPv4-mapped ranges are of IPv4, as in Go."""
     try:
         cidr = parse_cidr(text)
     except ValueError:
         review.invalid(path, text, "must be a range such as 10.244.0.0/16")
         return None
+    if cidr.family == 6 and cidr.prefix >= 96 and cidr.base >> 32 == _MAPPED:
+        cidr = Cidr(4, cidr.base & 0xFFFFFFFF, cidr.prefix - 96)
     if cidr.family == 4:
         _warn_unless_canonical(text, str(cidr), review, path)
     return cidr
@@ -46,12 +48,24 @@ def read_cidrs(text: str, review: Review, path: Path) -> tuple[Cidr, ...]:
     return cidrs
 
 
+def is_ip(text: str) -> bool:
+    try:
+        parse_ip(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_special(address: IpAddress) -> bool:
-    """Unspecified, loopback, link-local or link-local multicast (ValidateNonSpecialIP)."""
+    """Unspecified, loopback, link-local or link-local multicast (ValidateNonSpecialIP).
+
+    The scope of an IPv6 multicast address is its second octet's lower half (RFC 4291, 2.7).
+    """
     family, value = address
     if family == 4:
         return value == 0 or value >> 24 == 127 or value >> 16 == 0xA9FE or value >> 8 == 0xE00000
-    return value <= 1 or value >> 118 == 0xFE80 >> 6 or value >> 112 == 0xFF02
+    multicast = value >> 120 == 0xFF
+    return value <= 1 or value >> 118 == 0xFE80 >> 6 or (multicast and value >> 112 & 0xF == 2)
 
 
 def _warn_unless_canonical(text: str, canonical: str, review: Review, path: Path) -> None:

@@ -65,9 +65,10 @@ def _read_node_port_addresses(texts: Sequence[str], review: Review) -> tuple[Cid
     if not texts:
         return None
     path: Path = ("nodePortAddresses",)
-    if "primary" in texts:
-        allowed = "must hold ranges; 'primary' is for kube-proxy's nftables mode"
-        review.invalid(path, list(texts), allowed)
+    if list(texts) == ["primary"]:
+        message = "nodePortAddresses primary is not supported: only ranges are"
+        hint = "write ranges that hold the nodes' addresses"
+        review.error(Code.NOT_SUPPORTED, path, message, hint)
         return None
     read = [read_cidr(text or "", review, (*path, i)) for i, text in enumerate(texts)]
     return tuple(cidr for cidr in read if cidr)

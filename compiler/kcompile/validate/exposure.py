@@ -14,8 +14,8 @@ from kcompile.model import (
 )
 from kcompile.problems import Code, printable
 from kcompile.source import Path
-from kcompile.validate.addresses import IpAddress, is_special, read_cidr, read_ip
-from kcompile.validate.names import QUALIFIED_NAME
+from kcompile.validate.addresses import IpAddress, is_ip, is_special, read_cidr, read_ip
+from kcompile.validate.names import DNS_SUBDOMAIN, QUALIFIED_NAME
 from kcompile.validate.review import Review
 
 _POLICIES = ("Cluster", "Local")
@@ -24,6 +24,13 @@ _TOPOLOGY = (
     "service.kubernetes.io/topology-mode",
     "service.kubernetes.io/topology-aware-hints",
 )
+_IP_MODES = ("VIP", "Proxy")
+_METALLB = tuple(
+    f"{group}/{name}"
+    for group in ("metallb.io", "metallb.universe.tf")
+    for name in ("address-pool", "allow-shared-ip", "loadBalancerIPs")
+)
+"""Annotations by which MetalLB chooses addresses, and kcompile does not."""
 _AFFINITY_SECONDS = 86400
 """The longest client affinity (core validation's MaxClientIPServiceAffinitySeconds): a day."""
 _DEFAULT_AFFINITY_SECONDS = 10800
@@ -100,8 +107,10 @@ def _read_load_balancer(
         review.forbidden(path, why)
     if not balanced:
         return NO_LOAD_BALANCER
-    stated = spec.get("loadBalancerIP")
-    address = read_ip(stated, review, ("spec", "loadBalancerIP")) if stated else None
+    for key in _METALLB:
+        if key in annotations:
+            review.ignored(("metadata", "annotations", key))
+    address = _read_stated_ip(spec.get("loadBalancerIP") or "", review)
     return LoadBalancer(
         stated_ips=(address,) if address else (),
         ingress=tuple(_read_ingress(value, review)),
@@ -110,6 +119,15 @@ def _read_load_balancer(
         class_name=class_name or "",
         health_check_node_port=spec.get("healthCheckNodePort") or 0,
     )
+
+
+def _read_stated_ip(text: str, review: Review) -> IpAddress | None:
+    """Kubernetes takes any text for loadBalancerIP: it is a wish."""
+    path = ("spec", "loadBalancerIP")
+    if not text or is_ip(text):
+        return read_ip(text, review, path) if text else None
+    review.suspicious(path, f"spec.loadBalancerIP {printable(text)} is no address: not used")
+    return None
 
 
 def _read_source_ranges(
@@ -132,19 +150,27 @@ def _read_source_ranges(
 
 
 def _read_ingress(value: Mapping[str, Any], review: Review) -> Iterator[tuple[Family, int, IpMode]]:
-    """status.loadBalancer.ingress: addresses and how traffic to them arrives."""
+    """status.loadBalancer.ingress: addresses and how traffic to them arrives, by the rules of
+    ValidateLoadBalancerStatus."""
     balancer = (value.get("status") or {}).get("loadBalancer") or {}
     for index, ingress in enumerate(balancer.get("ingress") or ()):
         path = ("status", "loadBalancer", "ingress", index)
-        mode: IpMode = ingress.get("ipMode") or "VIP"
-        text = ingress.get("ip") or ""
+        text, mode = ingress.get("ip") or "", ingress.get("ipMode")
+        hostname = ingress.get("hostname") or ""
+        if hostname and (is_ip(hostname) or not DNS_SUBDOMAIN.accepts(hostname)):
+            allowed = f"must be a name, not an address, and {DNS_SUBDOMAIN.allowed}"
+            review.invalid((*path, "hostname"), hostname, allowed)
         if not text:
-            shown = printable(ingress.get("hostname") or "")
-            review.suspicious(path, f"load balancer {shown} has no address, so no rules")
+            if mode is not None:
+                review.forbidden((*path, "ipMode"), "must not be set without ip")
+            shown = f" {printable(hostname)}" if hostname else ""
+            review.suspicious(path, f"load balancer{shown} has no address, so no rules")
             continue
+        if mode is not None:
+            review.one_of((*path, "ipMode"), mode, _IP_MODES)
         address = read_ip(text, review, (*path, "ip"))
         if address is not None:
-            yield *address, mode
+            yield *address, mode or "VIP"
 
 
 def _read_affinity(spec: Mapping[str, Any], review: Review) -> int:

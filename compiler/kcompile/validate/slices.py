@@ -1,17 +1,21 @@
 """EndpointSlice discovery.k8s.io/v1 and Endpoints v1 to model.EndpointSlice."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 from kcompile.address import Family
-from kcompile.model import READY, EndpointSlice, EndpointState, SliceEndpoint, SlicePort
+from kcompile.model import READY, EndpointSlice, EndpointState, Labels, SliceEndpoint, SlicePort
+from kcompile.problems import Code, printable
 from kcompile.source import Path
 from kcompile.validate.addresses import is_special, read_ip
-from kcompile.validate.metadata import read_metadata
+from kcompile.validate.metadata import read_labels, read_metadata
 from kcompile.validate.names import DNS_LABEL, DNS_SUBDOMAIN, LABEL_VALUE
 from kcompile.validate.review import Review
 
 _SERVICE = "kubernetes.io/service-name"
+_ZONE = "topology.kubernetes.io/zone"
+_SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror"
+_LEADER = "control-plane.alpha.kubernetes.io/leader"
 _MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 _CONTROLLER = "endpointslice-controller.k8s.io"
 # discovery validation's limits.
@@ -19,28 +23,30 @@ _MOST_ENDPOINTS = 1000
 _MOST_ADDRESSES = 100
 _MOST_PORTS = 20000
 _MOST_HINTS = 8
+_MOST_TOPOLOGY_LABELS = 16
 _FAMILIES: dict[str, Family] = {"IPv4": 4, "IPv6": 6}
 _NOT_READY = EndpointState(ready=False, serving=False)
+_NOT_SPECIAL = "must not be unspecified, loopback or link-local"
 
 
 def read_slice(value: Mapping[str, Any], review: Review) -> tuple[EndpointSlice, ...]:
     """The slice; none where its addresses are names, or where it belongs to no Service."""
     metadata = read_metadata(value, review, DNS_SUBDOMAIN)
     labels = dict(metadata.labels)
-    family = _FAMILIES.get(value.get("addressType") or "")
+    address_type = value.get("addressType") or ""
     endpoints = value.get("endpoints") or ()
     ports = value.get("ports") or ()
     _at_most(_MOST_ENDPOINTS, endpoints, review, ("endpoints",))
     _at_most(_MOST_PORTS, ports, review, ("ports",))
     read_ports = _read_ports(ports, review, ("ports",))
-    if family is None:
-        review.suspicious(("addressType",), "a slice of host names has no addresses, so no rules")
-        return ()
     read = [
         found
         for index, endpoint in enumerate(endpoints)
-        if (found := _read_endpoint(endpoint, family, review, ("endpoints", index)))
+        if (found := _read_endpoint(endpoint, address_type, review, ("endpoints", index)))
     ]
+    if address_type == "FQDN":
+        review.suspicious(("addressType",), "a slice of host names has no addresses, so no rules")
+        return ()
     if not labels.get(_SERVICE):
         message = f"without the label {_SERVICE} the slice belongs to no Service"
         review.suspicious(("metadata",), message)
@@ -51,7 +57,7 @@ def read_slice(value: Mapping[str, Any], review: Review) -> tuple[EndpointSlice,
             namespace=metadata.namespace,
             name=metadata.name,
             service=labels[_SERVICE],
-            family=family,
+            family=_FAMILIES.get(address_type, 4),
             endpoints=tuple(read),
             ports=read_ports,
             managed=labels.get(_MANAGED_BY) == _CONTROLLER,
@@ -59,50 +65,81 @@ def read_slice(value: Mapping[str, Any], review: Review) -> tuple[EndpointSlice,
     )
 
 
-def _at_most(most: int, items: Sequence[object], review: Review, path: Path) -> None:
+def _at_most(most: int, items: Sized, review: Review, path: Path) -> None:
     if len(items) > most:
         review.invalid(path, len(items), f"must hold at most {most} items")
 
 
 def _read_endpoint(
-    endpoint: Mapping[str, Any], family: Family, review: Review, path: Path
+    endpoint: Mapping[str, Any], address_type: str, review: Review, path: Path
 ) -> SliceEndpoint | None:
+    """The endpoint with the first of its addresses; None where that is none."""
     addresses: Sequence[str] = endpoint.get("addresses") or ()
     if not addresses:
         review.required((*path, "addresses"), "an endpoint has at least one address")
     _at_most(_MOST_ADDRESSES, addresses, review, (*path, "addresses"))
     read = [
-        _read_address(text or "", family, review, (*path, "addresses", index))
+        _read_address(text or "", address_type, review, (*path, "addresses", index))
         for index, text in enumerate(addresses)
     ]
-    node, zone = endpoint.get("nodeName") or "", endpoint.get("zone") or ""
-    if node:
-        review.name((*path, "nodeName"), node, DNS_SUBDOMAIN)
-    review.name((*path, "zone"), zone, LABEL_VALUE)
+    node = _read_node_name(endpoint, review, path)
+    hostname: str | None = endpoint.get("hostname")
+    if hostname is not None:
+        review.name((*path, "hostname"), hostname, DNS_LABEL)
+    zone = _read_zone(endpoint, review, path)
     state = _read_state(endpoint, review, path)
     if not read or read[0] is None:
         return None
-    hostname = _read_hostname(endpoint, review, path)
-    return SliceEndpoint(read[0], node, zone, hostname, _target(endpoint), state)
+    return SliceEndpoint(read[0], node, zone, hostname or "", _target(endpoint), state)
 
 
-def _read_address(text: str, family: Family, review: Review, path: Path) -> int | None:
+def _read_address(text: str, address_type: str, review: Review, path: Path) -> int | None:
+    if address_type not in _FAMILIES:
+        if address_type == "FQDN":
+            _check_host_name(text, review, path)
+        return None
     address = read_ip(text, review, path)
     if address is None:
         return None
-    if address[0] != family:
-        review.invalid(path, text, f"must be an IPv{family} address, as addressType says")
+    if address[0] != _FAMILIES[address_type]:
+        review.invalid(path, text, f"must be an {address_type} address, as addressType says")
         return None
     if is_special(address):
-        review.invalid(path, text, "must not be unspecified, loopback or link-local")
+        review.invalid(path, text, _NOT_SPECIAL)
     return address[1]
 
 
-def _read_hostname(endpoint: Mapping[str, Any], review: Review, path: Path) -> str:
-    hostname: str = endpoint.get("hostname") or ""
-    if hostname:
-        review.name((*path, "hostname"), hostname, DNS_LABEL)
-    return hostname
+def _check_host_name(text: str, review: Review, path: Path) -> None:
+    """IsFullyQualifiedDomainName: two labels or more, a dot at the end or none."""
+    name = text.removesuffix(".")
+    parts = name.split(".")
+    short = len(name) <= DNS_SUBDOMAIN.longest
+    if not (short and len(parts) > 1 and all(map(DNS_LABEL.accepts, parts))):
+        allowed = f"must be a host name of two or more parts; each {DNS_LABEL.allowed}"
+        review.invalid(path, text, allowed)
+
+
+def _read_node_name(endpoint: Mapping[str, Any], review: Review, path: Path) -> str:
+    """Kubernetes takes no empty name here: it is a pointer there, and "" is not nil."""
+    node: str | None = endpoint.get("nodeName")
+    if node is not None:
+        review.name((*path, "nodeName"), node, DNS_SUBDOMAIN)
+    return node or ""
+
+
+def _read_zone(endpoint: Mapping[str, Any], review: Review, path: Path) -> str:
+    """The zone, which Kubernetes takes unseen; no node's label can hold some texts."""
+    topology = endpoint.get("deprecatedTopology") or {}
+    below = (*path, "deprecatedTopology")
+    _at_most(_MOST_TOPOLOGY_LABELS, topology, review, below)
+    read_labels(topology, review, below)
+    if _ZONE in topology:
+        review.forbidden((*below, _ZONE), "must not be set: the field zone says it")
+    zone: str = endpoint.get("zone") or ""
+    if LABEL_VALUE.accepts(zone):
+        return zone
+    review.suspicious((*path, "zone"), f"no node can be in the zone {printable(zone)}")
+    return ""
 
 
 def _target(endpoint: Mapping[str, Any]) -> str:
@@ -140,8 +177,6 @@ def _read_hints(hints: Sequence[Mapping[str, Any]], review: Review, path: Path) 
         name: str = hint.get("name") or ""
         rule = LABEL_VALUE if path[-1] == "forZones" else DNS_SUBDOMAIN
         review.name((*path, index, "name"), name, rule)
-        if not name:
-            review.required((*path, index, "name"))
         if name in seen:
             review.duplicate((*path, index, "name"), name)
         seen.add(name)
@@ -149,14 +184,20 @@ def _read_hints(hints: Sequence[Mapping[str, Any]], review: Review, path: Path) 
 
 
 def _read_ports(
-    ports: Sequence[Mapping[str, Any]], review: Review, path: Path
+    ports: Sequence[Mapping[str, Any]], review: Review, path: Path, *, named: bool = False
 ) -> tuple[SlicePort, ...]:
-    """A port without a number means all ports, which kube-proxy cannot use and leaves out."""
+    """A port without a number means all ports, which kube-proxy cannot use and leaves out.
+
+    `named` says that each port needs a name.
+    """
     names: set[str] = set()
     read = []
     for index, port in enumerate(ports):
         name = port.get("name") or ""
-        if name in names:
+        if named and not name:
+            why = "each port needs a name where there are several"
+            review.required((*path, index, "name"), why)
+        elif name in names:
             review.duplicate((*path, index, "name"), name)
         names.add(name)
         if name:
@@ -172,13 +213,9 @@ def read_endpoints(value: Mapping[str, Any], review: Review) -> tuple[EndpointSl
     slices = []
     for index, subset in enumerate(value.get("subsets") or ()):
         path: Path = ("subsets", index)
-        ports = _read_ports(subset.get("ports") or (), review, (*path, "ports"))
-        found: dict[Family, list[SliceEndpoint]] = {}
-        for key, state in (("addresses", READY), ("notReadyAddresses", _NOT_READY)):
-            for at, address in enumerate(subset.get(key) or ()):
-                here = (*path, key, at)
-                for family, endpoint in _read_subset_address(address, state, review, here):
-                    found.setdefault(family, []).append(endpoint)
+        stated = subset.get("ports") or ()
+        ports = _read_ports(stated, review, (*path, "ports"), named=len(stated) > 1)
+        found = _read_subset(subset, review, path)
         slices += [
             EndpointSlice(
                 kind="Endpoints",
@@ -192,20 +229,42 @@ def read_endpoints(value: Mapping[str, Any], review: Review) -> tuple[EndpointSl
             )
             for family, endpoints in sorted(found.items())
         ]
-    return tuple(slices)
+    if _is_mirrored(value, metadata.labels):
+        return tuple(slices)
+    review.remark(Code.IGNORED_KIND, "Endpoints without a mirror")
+    return ()
+
+
+def _is_mirrored(value: Mapping[str, Any], labels: Labels) -> bool:
+    """Whether the controller makes slices of it; kube-proxy and DNS know nothing else."""
+    annotations = value["metadata"].get("annotations") or {}
+    return (_SKIP_MIRROR, "true") not in labels and _LEADER not in annotations
+
+
+def _read_subset(
+    subset: Mapping[str, Any], review: Review, path: Path
+) -> dict[Family, list[SliceEndpoint]]:
+    found: dict[Family, list[SliceEndpoint]] = {}
+    if not (subset.get("addresses") or subset.get("notReadyAddresses")):
+        review.required((*path, "addresses"), "a subset has them or notReadyAddresses")
+    for key, state in (("addresses", READY), ("notReadyAddresses", _NOT_READY)):
+        for at, address in enumerate(subset.get(key) or ()):
+            here = (*path, key, at)
+            for family, endpoint in _read_subset_address(address, state, review, here):
+                found.setdefault(family, []).append(endpoint)
+    return found
 
 
 def _read_subset_address(
     address: Mapping[str, Any], state: EndpointState, review: Review, path: Path
 ) -> Iterator[tuple[Family, SliceEndpoint]]:
     found = read_ip(address.get("ip") or "", review, (*path, "ip"))
-    hostname = _read_hostname(address, review, path)
-    node = address.get("nodeName") or ""
-    if node:
-        review.name((*path, "nodeName"), node, DNS_SUBDOMAIN)
+    hostname = address.get("hostname") or ""
+    if hostname:
+        review.name((*path, "hostname"), hostname, DNS_LABEL)
+    node = _read_node_name(address, review, path)
     if found is None:
         return
     if is_special(found):
-        allowed = "must not be unspecified, loopback or link-local"
-        review.invalid((*path, "ip"), address["ip"], allowed)
+        review.invalid((*path, "ip"), address["ip"], _NOT_SPECIAL)
     yield found[0], SliceEndpoint(found[1], node, "", hostname, _target(address), state)
