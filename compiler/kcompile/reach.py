@@ -68,22 +68,24 @@ class Dropped:
 @dataclass(frozen=True, slots=True)
 class Untouched:
     """The packet goes where it was sent. `accepted` says that a rule accepts it, whatever the
-    node's policies are."""
+    node's policies are; `mark` has the bits of its mark that are not as they were."""
 
     masqueraded: bool
     accepted: bool
+    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Where a packet lands. `affinity_seconds` is how long its client comes here again, 0 for
-    not at all."""
+    not at all; the rest is as for Untouched."""
 
     address: int
     port: int
     masqueraded: bool
     accepted: bool
-    affinity_seconds: int
+    mark: int = 0
+    affinity_seconds: int = 0
 
 
 Fate = Refused | Dropped | Untouched | Backend
@@ -152,7 +154,8 @@ def _fate(family: Family, fate: Fate) -> str:
 
 def _manner(fate: Untouched | Backend) -> str:
     masqueraded = ", masqueraded" if fate.masqueraded else ""
-    return masqueraded + (", accepted" if fate.accepted else "")
+    accepted = ", accepted" if fate.accepted else ""
+    return masqueraded + accepted + (f", mark changed by {fate.mark:#x}" if fate.mark else "")
 
 
 def show(family: Family, address: int, port: int) -> str:

@@ -11,8 +11,9 @@ from kcompile.address import Family
 from kcompile.planned import Plan, PlannedNode
 from kcompile.problems import OurBugError
 from kcompile.prove.compare import Proof
-from kcompile.prove.expect import Expectation, Shared, share
+from kcompile.prove.expect import Expectation
 from kcompile.prove.judge import Mismatch
+from kcompile.prove.shared import own_addresses, share
 from kcompile.prove.text import UnreadableRulesError, read_rules
 from kcompile.prove.views import View, Views
 
@@ -37,7 +38,7 @@ def prove(plan: Plan, rules: Mapping[str, Texts]) -> tuple[Mismatch, ...]:
 
 def _prove_family(plan: Plan, rules: Mapping[str, Texts], family: Family) -> Iterator[Mismatch]:
     shared = share(plan, family)
-    views = Views(plan, family, shared)
+    views = Views(plan, shared)
     by_text: dict[int, list[PlannedNode]] = {}
     for node in plan.nodes:
         text = rules.get(node.name, {}).get(family)
@@ -46,25 +47,26 @@ def _prove_family(plan: Plan, rules: Mapping[str, Texts], family: Family) -> Ite
         by_text.setdefault(id(text), []).append(node)
     for nodes in by_text.values():
         chunks = rules[nodes[0].name][family]
-        yield from _prove_text(plan, nodes, "".join(chunks), views, shared)
+        yield from _prove_text(plan, nodes, "".join(chunks), views)
 
 
 def _prove_text(
-    plan: Plan, nodes: Sequence[PlannedNode], text: str, views: Views, shared: Shared
+    plan: Plan, nodes: Sequence[PlannedNode], text: str, views: Views
 ) -> Iterator[Mismatch]:
     """Proves one text for all nodes that have it: once for those that see the same."""
+    family = views.shared.family
     try:
-        read = read_rules(text, views.family)
+        read = read_rules(text, family)
         proven: dict[View, list[Proof]] = {}
         for node in nodes:
             view = views.of(node) if len(nodes) > 1 else ()
-            own = [address for each, address in node.addresses if each == views.family]
+            own = own_addresses(node, family)
             alike = proven.setdefault(view, [])
             if not any(proof.covers(own) for proof in alike):
-                proof = Proof(read, Expectation(plan, node, views.family, shared))
+                proof = Proof(read, Expectation(plan, node, family, views.shared))
                 yield from proof.mismatches()
                 alike.append(proof)
     except UnreadableRulesError as error:
-        name = "iptables" if views.family == 4 else "ip6tables"
+        name = "iptables" if family == 4 else "ip6tables"
         where = f"nodes/{nodes[0].name}/{name}.rules"
         raise UnreadableRulesError(error.line, error.message, where) from None

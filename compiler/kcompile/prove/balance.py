@@ -51,8 +51,8 @@ class _Endpoint:
 
 
 class Balances:
-    """The balances among the chains of nat. `mark` is that of packets whose source is to become
-    the node's; there are none if it is 0."""
+    """The balances among the chains of nat. `marks` is what makes a packet's source the node's;
+    there are no balances if it is none of its own."""
 
     def __init__(self, text: RulesText) -> None:
         mask = re.escape(FULL_MASK[text.family])
@@ -72,23 +72,24 @@ class Balances:
         self._found: dict[str, Balance | None] = {}
         self._endpoints: dict[str, _Endpoint] = {}
         self._thresholds: dict[str, int] = {"": ALWAYS}
-        self.mark = self._marks()
+        self.marks = self._marks()
 
     def of(self, chain: str) -> Balance | None:
         """The chain as a balance, None if it is something else."""
         if chain not in self._found:
-            self._found[chain] = self._recognise(chain) if self.mark else None
+            self._found[chain] = self._recognise(chain) if self.marks else None
         return self._found[chain]
 
-    def _marks(self) -> int:
-        """What the chain for marks sets, 0 if it does anything else."""
+    def _marks(self) -> SetMark | None:
+        """What the chain for marks does, None if it is anything but to set some bits."""
         if _MARK_CHAIN not in self._chains:
-            return 0
+            return None
         match list(self._text.rules("nat", _MARK_CHAIN)):
             case [Rule(target=SetMark(value, mask)) as rule] if value == mask:
-                return value if rule == unconditional(rule.offset, rule.target) else 0
+                target = SetMark(value, mask)
+                return target if rule == unconditional(rule.offset, target) else None
             case _:
-                return 0
+                return None
 
     def _recognise(self, chain: str) -> Balance | None:
         spans = self._chains[chain]

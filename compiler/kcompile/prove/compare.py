@@ -16,6 +16,7 @@ from kcompile.prove.expect import Claim, Expectation, Source, Targets, threshold
 from kcompile.prove.frame import prove_frame
 from kcompile.prove.judge import Judge, Mismatch
 from kcompile.prove.packet import ANYWHERE, OWN, Key
+from kcompile.prove.shared import own_addresses
 from kcompile.prove.sweep import IrregularError, Sweep, Translation, UnknownRangeError
 from kcompile.prove.text import RulesText
 from kcompile.reach import State
@@ -30,11 +31,9 @@ class Proof:
     def __init__(self, text: RulesText, expectation: Expectation) -> None:
         self.expectation = expectation
         self.rules = Indexed(text)
-        balances = Balances(text)
-        self.mark = balances.mark
-        self.frame = prove_frame(self.rules, balances, expectation)
+        self.frame = prove_frame(self.rules, expectation)
         own = expectation.own
-        self.sweep = Sweep(self.rules, balances, own, self.frame.destinations)
+        self.sweep = Sweep(self.rules, Balances(text), own, self.frame.destinations)
         self.judge = Judge(Evaluator(self.rules, own), expectation)
         self.own_places = [place for place in self.frame.places if place in own]
         self.clients: dict[frozenset[Range], tuple[Clients, list[Source]]] = {}
@@ -47,8 +46,7 @@ class Proof:
     def covers(self, own: Sequence[int]) -> bool:
         """Whether this also proves the text for a node that sees the same, but has these
         addresses: then rules must not tell them from those of this node."""
-        family = self.expectation.family
-        mine = [a for each, a in self.expectation.node.addresses if each == family]
+        mine = own_addresses(self.expectation.node, self.expectation.family)
         asked = set(self.frame.sources | self.frame.destinations).union(*self.clients)
         return len(mine) == len(own) and all(
             (first <= a <= last) == (first <= b <= last)
@@ -102,7 +100,7 @@ class Proof:
                 if decision is None or balance is None:
                     if decision or balance or mark:
                         return False
-                elif mark != (self.mark if decision.marked else 0) or not self._same(
+                elif mark != (self.expectation.mark if decision.marked else 0) or not self._same(
                     balance, decision.targets
                 ):
                     return False
@@ -141,7 +139,7 @@ class Proof:
         for mask, _, balance in translations:
             left |= 0 if balance else mask
         return not any(
-            self.judge.arrival(source.address, key, 0, translated=False)
+            self.judge.arrival(source.address, key, marked=False, translated=False)
             for bit, source in enumerate(sources)
             if left >> bit & 1
         )

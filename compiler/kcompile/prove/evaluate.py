@@ -28,14 +28,19 @@ class _Passage:
 
 
 class Evaluator:
-    """A node's rules. `trail` has the offsets of the rules that the last packet matched."""
+    """A node's rules."""
 
     def __init__(self, rules: Candidates, own: Own) -> None:
         self.text = rules.text
         self.own = own
-        self.trail: tuple[int, ...] = ()
         self._walker = Walker(rules, own)
         self.asked = self._walker.asked
+        self._last: list[tuple[Fate, Branch]] = []
+
+    @property
+    def trail(self) -> tuple[int, ...]:
+        """The offsets of the rules that the last packet matched."""
+        return tuple(sorted({offset for _, branch in self._last for offset in branch.trail}))
 
     def fates(self, packet: Packet) -> dict[Fate, Fraction]:
         """The odds of everything that can become of a packet."""
@@ -48,25 +53,26 @@ class Evaluator:
         return self._sum([(_kept(end, again[end.branch.lists]), end.branch) for end in ends])
 
     def delivered(self, packet: Packet, mark: int) -> dict[Fate, Fraction]:
-        """As `fates`, from the routing decision on."""
+        """As `fates`, from the routing decision on; by then it has another mark."""
         ends = self._deliver(packet, START._replace(mark=mark))
         return self._sum([(end.fate, end.branch) for end in ends])
 
     def _sum(self, ends: list[tuple[Fate, Branch]]) -> dict[Fate, Fraction]:
-        self.trail = tuple(sorted({offset for _, branch in ends for offset in branch.trail}))
+        self._last = ends
         fates: dict[Fate, Fraction] = {}
         for fate, branch in ends:
-            fates[fate] = fates.get(fate, Fraction(0)) + branch.odds
+            fates[fate] = fates[fate] + branch.odds if fate in fates else branch.odds
         return fates
 
     def _journey(self, packet: Packet) -> list[_End]:
         """nat before the routing decision, then all that follows."""
+        start = START._replace(mark=packet.mark)
         # conntrack has an answer for packets of known connections, and none for invalid ones.
         if packet.state != "NEW":
-            return self._deliver(packet, START)
+            return self._deliver(packet, start)
         ends = []
         hook = "OUTPUT" if packet.source in self.own else "PREROUTING"
-        for branch in self._walker.base("nat", hook, packet, START):
+        for branch in self._walker.base("nat", hook, packet, start):
             match branch.target:
                 case Dnat(address, port):
                     moved = replace(packet, destination=address, port=port, translated=True)
@@ -122,9 +128,11 @@ class Evaluator:
 
 
 def _arrival(packet: Packet, passage: _Passage) -> Fate:
+    mark = packet.mark ^ passage.branch.mark
     if packet.translated:
-        return Backend(packet.destination, packet.port, passage.masqueraded, passage.accepted, 0)
-    return Untouched(passage.masqueraded, passage.accepted)
+        key = packet.destination, packet.port
+        return Backend(*key, passage.masqueraded, passage.accepted, mark)
+    return Untouched(passage.masqueraded, passage.accepted, mark)
 
 
 def _kept(end: _End, again: list[_End]) -> Fate:

@@ -23,6 +23,7 @@ from kcompile.prove.endpoints import (
 )
 from kcompile.prove.packet import LOOPBACK, OWN, Key, Own
 from kcompile.prove.rule import ALWAYS
+from kcompile.prove.shared import Shared, own_addresses
 from kcompile.reach import (
     Backend,
     Dropped,
@@ -73,39 +74,19 @@ class Claim:
     allowed: tuple[Range, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What is the same for all nodes: the addresses that each has for itself, and, as far as they
-    were asked for, the endpoints of ports that look the same from everywhere."""
-
-    own: frozenset[int]
-    usable: dict[int, Usable]
-
-
-def share(plan: Plan, family: Family) -> Shared:
-    own = [
-        endpoint.ip
-        for service in plan.services
-        for port in service.ports
-        for endpoint in port.endpoints(family)
-        if endpoint.everywhere
-    ]
-    return Shared(frozenset(own), {})
-
-
 class Expectation:
     """One node and family. `claims` are in the order in which they are asked."""
 
-    def __init__(self, plan: Plan, node: PlannedNode, family: Family, shared: "Shared") -> None:
+    def __init__(self, plan: Plan, node: PlannedNode, family: Family, shared: Shared) -> None:
         settings = plan.settings
         self.family = family
         self.node = node
         self.settings = settings
+        self.mark = 1 << settings.masquerade_bit
         self.pods = _ranges(settings.pod_cidrs, family)
         self.services = _ranges(settings.service_cidrs, family)
         self.inside = self.pods + self.services + _ranges(settings.non_masquerade_cidrs, family)
-        stated = frozenset(address for own, address in node.addresses if own == family)
-        self.own = Own(stated | shared.own, LOOPBACK[family])
+        self.own = Own(shared.own.union(own_addresses(node, family)), LOOPBACK[family])
         self.claims: list[Claim] = []
         self.health_checks: set[int] = set()
         self._by_key: dict[Key, list[Claim]] = {}
@@ -169,9 +150,11 @@ class Expectation:
             return accepted
         routed_out = source.local or not inward
         masqueraded = state == "NEW" and routed_out and (marked or self._egress(source, key[0]))
+        # The mark is taken away again, lest it counts for a tunnel's packets too.
+        mark = self.mark if marked and not routed_out else 0
         if translated:
-            return Backend(key[0], key[2], masqueraded, accepted, seconds)
-        return Untouched(masqueraded, accepted)
+            return Backend(key[0], key[2], masqueraded, accepted, mark, seconds)
+        return Untouched(masqueraded, accepted, mark)
 
     def verdict(self, source: Source, key: Key, state: State = "NEW") -> Verdict:
         """What happens to a packet class, in full."""
@@ -273,8 +256,9 @@ class Expectation:
             return localhost or address not in self.own.loopback
         if not any(address in cidr for cidr in stated):
             return False
-        # Of loopback addresses an interface has the first only.
-        return address in self.own.addresses or (localhost and address == (127 << 24) + 1)
+        # Only stated addresses can be named, and of loopback addresses an interface has the first.
+        stated_ip = (self.family, address) in self.node.addresses
+        return stated_ip or (localhost and address == (127 << 24) + 1)
 
     def _take(self, source: Source, claim: Claim) -> Decision:
         """Endpoints, and whether the source becomes the node's, for a packet of a claim."""

@@ -7,7 +7,6 @@ ports. One packet of each part is evaluated, until nothing more is asked for.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kcompile.prove.balance import Balances
 from kcompile.prove.chains import Indexed
 from kcompile.prove.clients import Range, representatives
 from kcompile.prove.evaluate import Evaluator
@@ -39,21 +38,21 @@ class Frame:
     mismatches: tuple[Mismatch, ...]
 
 
-def prove_frame(rules: Indexed, balances: Balances, expectation: Expectation) -> Frame:
-    return _FrameProof(rules, balances, expectation).prove()
+def prove_frame(rules: Indexed, expectation: Expectation) -> Frame:
+    return _FrameProof(rules, expectation).prove()
 
 
 class _FrameProof:
-    def __init__(self, rules: Indexed, balances: Balances, expectation: Expectation) -> None:
+    def __init__(self, rules: Indexed, expectation: Expectation) -> None:
         self.rules = rules
         self.expectation = expectation
         self.judge = Judge(Evaluator(rules, expectation.own), expectation)
-        self.marks = (0, balances.mark) if balances.mark else (0,)
         loopback = (expectation.own.loopback.first, expectation.own.loopback.last)
         self.sources: set[Range] = {*expectation.pods, loopback}
         self.destinations: set[Range] = {*expectation.inside, loopback}
-        free = self._free_port()
-        self.ports = {("", 0), *((protocol, free) for protocol in _PROTOCOLS)}
+        self.free_port = self._free_port()
+        # While no rule asks for a protocol, one stands for all.
+        self.ports = {("tcp", self.free_port)}
 
     def prove(self) -> Frame:
         while True:
@@ -62,7 +61,9 @@ class _FrameProof:
             asked = self.judge.evaluator.asked
             self.sources |= asked.sources
             self.destinations |= asked.destinations
-            self.ports |= asked.ports
+            if asked.ports:
+                self.ports |= {("", 0), *((protocol, self.free_port) for protocol in _PROTOCOLS)}
+                self.ports |= {(protocol, port) for protocol, port in asked.ports if port}
             if self._known() == before:
                 break
         return Frame(
@@ -112,8 +113,8 @@ class _FrameProof:
         if found:
             yield found
         if key[1]:
-            for mark in self.marks:
-                if found := self.judge.arrival(client, key, mark, translated=True):
+            for marked in (False, True):
+                if found := self.judge.arrival(client, key, marked=marked, translated=True):
                     yield found
 
     def _filtered(self) -> frozenset[Key]:

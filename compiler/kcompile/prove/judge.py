@@ -46,25 +46,30 @@ class Judge:
     def __init__(self, evaluator: Evaluator, expectation: Expectation) -> None:
         self.evaluator = evaluator
         self.expectation = expectation
+        # All bits that are not ours.
+        self.foreign = (1 << 32) - 1 ^ expectation.mark
 
     def packet(self, address: int, key: Key, state: State = "NEW") -> Mismatch | None:
-        """What is wrong with the fate of a packet from an address."""
+        """What is wrong with the fate of a packet from an address, whatever its mark."""
         expected = self.expectation.verdict(self.expectation.source(address), key, state)
-        found = verdict(self.evaluator.fates(Packet(address, *key, state)))
-        if found == expected:
-            return None
-        return self._mismatch(self._class(address, key, state), expected, found)
+        for mark in (0, self.foreign):
+            found = verdict(self.evaluator.fates(Packet(address, *key, state, mark)))
+            if found != expected:
+                return self._mismatch(self._class(address, key, state), expected, found)
+        return None
 
-    def arrival(self, address: int, key: Key, mark: int, *, translated: bool) -> Mismatch | None:
+    def arrival(self, address: int, key: Key, *, marked: bool, translated: bool) -> Mismatch | None:
         """What is wrong with the fate of a packet from the routing decision on."""
         source = self.expectation.source(address)
-        meant = self.expectation.deliver(source, key, marked=bool(mark), translated=translated)
+        meant = self.expectation.deliver(source, key, marked=marked, translated=translated)
         expected = verdict({meant: Fraction(1)})
-        sent = Packet(address, *key, translated=translated)
-        found = verdict(self.evaluator.delivered(sent, mark))
-        if found == expected:
-            return None
-        return self._mismatch(self._class(address, key, "NEW"), expected, found)
+        own = self.expectation.mark if marked else 0
+        for mark in (0, self.foreign):
+            sent = Packet(address, *key, mark=mark, translated=translated)
+            found = verdict(self.evaluator.delivered(sent, mark | own))
+            if found != expected:
+                return self._mismatch(self._class(address, key, "NEW"), expected, found)
+        return None
 
     def _mismatch(self, packet: PacketClass, expected: Verdict, found: Verdict) -> Mismatch:
         claims = self.expectation.claims_on(_key(packet.way))

@@ -32,13 +32,15 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """`translated` is conntrack's DNAT bit, `remembered` the lists that have the source."""
+    """`mark` is what it comes with: other programs use bits of their own. `translated` is
+    conntrack's DNAT bit, `remembered` the lists that have the source."""
 
     source: int
     destination: int
     protocol: str
     port: int
     state: State = "NEW"
+    mark: int = 0
     translated: bool = False
     remembered: frozenset[str] = frozenset()
 

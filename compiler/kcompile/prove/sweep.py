@@ -116,15 +116,15 @@ class _Walk:
         match rule.target:
             case Jump(chain):
                 return self.chain(chain, [group], inside)
-            case SetMark(value, mask):
-                return [(group[0], group[1] & ~mask ^ value)]
+            case SetMark(value) if rule.target == self.sweep.balances.marks:
+                return [(group[0], group[1] | value)]
             case Pass():
                 return [group]
             case Return():
                 returned.append(group)
             case Accept():
                 self.found.append((*group, None))
-            case Dnat() | Masquerade() | Drop() | Reject():
+            case SetMark() | Dnat() | Masquerade() | Drop() | Reject():
                 raise IrregularError
             case _:
                 assert_never(rule.target)

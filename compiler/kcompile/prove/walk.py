@@ -38,7 +38,8 @@ class Candidates(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What rules have asked packets for: ranges of sources and of destinations, and ports.
+    """What rules have asked packets for: ranges of sources and of destinations, protocols with a
+    port or with 0.
 
     `chains` are those that they were in: after which built-in one, whether for a packet to the node
     itself, table, chain, and whether for a packet of a known connection.
@@ -149,11 +150,9 @@ class Walker:
         )
 
     def _is_sent_to(self, rule: Rule, packet: Packet) -> bool:
-        if rule.protocol not in ("", packet.protocol):
-            return False
-        if rule.port:
+        if rule.protocol:
             self.asked.ports.add((rule.protocol, rule.port))
-            if rule.port != packet.port:
+            if rule.protocol != packet.protocol or rule.port not in (0, packet.port):
                 return False
         if rule.destination is not ANY:
             self.asked.destinations.add((rule.destination.first, rule.destination.last))
