@@ -91,6 +91,12 @@ class Cluster:
             for answer in answers
         ]
 
+    def load(self, lab: Lab) -> None:
+        """The rules of another bundle of this cluster, in the place of those that are loaded."""
+        errors = self._request({"load": to_json(lab)})
+        if errors:
+            raise LabError("\n".join(errors))
+
     def run(self, name: str, argv: Sequence[str], timeout: float = 20.0) -> Done:
         """A program in a pod (with its resolv.conf), a node or another host."""
         return Done(**self._request({"run": [name, list(argv)], "timeout": timeout}))

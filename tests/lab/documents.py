@@ -27,9 +27,11 @@ status:
 
 
 def deployment(
-    name: str, node: str, *, app: str = "", replicas: int = 1, ports: str = "[]", more: str = ""
+    name: str, node: str, *fields: str, app: str = "", replicas: int = 1, ports: str = "[]"
 ) -> str:
+    """`fields` are more of its pods' spec."""
     labels = f"{{app: {app or name}, own: {name}}}"
+    more = "".join(f"      {field}\n" for field in fields)
     return f"""\
 apiVersion: apps/v1
 kind: Deployment
@@ -42,8 +44,7 @@ spec:
     spec:
       containers: [{{name: c, image: i, ports: {ports}}}]
       nodeName: {node}
-      {more}
----
+{more}---
 """
 
 

@@ -15,7 +15,7 @@ NEVER = 1e-9
 # Connections a client makes: with three backends, one of them is missed by chance with a
 # probability of 3 * (2/3)^60 = 8e-11.
 ENOUGH = 60
-PATIENCE = 0.5  # seconds that a probe waits for an answer that must not come
+PATIENCE = 0.3  # seconds that a probe waits for an answer that must not come
 
 
 def chi_square_tail(value: float, freedom: int) -> float:

@@ -115,9 +115,7 @@ def cluster() -> str:
         deployment("web-1", "n1", app="web", replicas=2, ports=here),
         deployment("web-2", "n2", app="web", ports=there),
         deployment("lonely", "n3", ports=here),
-        deployment(
-            "host", "n1", ports=f"[{{containerPort: {HOST_PORT}}}]", more="hostNetwork: true"
-        ),
+        deployment("host", "n1", "hostNetwork: true", ports=f"[{{containerPort: {HOST_PORT}}}]"),
         *(deployment(f"client-{index}", f"n{index}") for index in (1, 2, 3)),
         *(deployment(f"zoned-{i}", f"n{i}", app="zoned", ports=here) for i in (1, 2, 3)),
     ]

@@ -189,23 +189,25 @@ class World:
     # -- a node's files, as an operator would load them
 
     def _load(self, node: LabNode) -> None:
-        variant = self.lab.variant
-        policies = [
-            [f"{PROGRAMS[family]}-{variant.flavour}", "-P", "FORWARD", variant.forward]
-            for family in self.lab.families
-        ]
-        for policy in policies:
-            self._step(node, policy)
+        self._set_policies(node)
         for path in node.sysctls:
             self._sysctl(node.name, read_sysctl_conf(Path(path).read_text()))
         for path in node.batches:
             self._step(node, ["ip", "-batch", path])
+        self._load_rules(node)
+
+    def _load_rules(self, node: LabNode) -> None:
         for path in node.rules:
-            self._step(node, [f"{Path(path).stem}-{variant.flavour}-restore"], path)
+            self._step(node, [f"{Path(path).stem}-{self.lab.variant.flavour}-restore"], path)
         # A flushing restore with policy "-" keeps the policy on legacy, but the nft flavour makes
         # it ACCEPT again; dockerd, started later, would set it again.
-        for policy in policies:
-            self._step(node, policy)
+        self._set_policies(node)
+
+    def _set_policies(self, node: LabNode) -> None:
+        variant = self.lab.variant
+        for family in self.lab.families:
+            program = f"{PROGRAMS[family]}-{variant.flavour}"
+            self._step(node, [program, "-P", "FORWARD", variant.forward])
 
     def _step(self, node: LabNode, argv: list[str], stdin: str | None = None) -> None:
         text = Path(stdin).read_text() if stdin else ""
@@ -260,10 +262,19 @@ class World:
             )
         return {"pid": program.pid}
 
+    def load(self, lab: Lab) -> list[str]:
+        """What went wrong."""
+        self.errors = []
+        for node in lab.nodes:
+            self._load_rules(node)
+        return self.errors
+
     def answer(self, request: dict[str, Any]) -> object:
         match request:
             case {"probe": list(probes)}:
                 return run_probes([Probe(**probe) for probe in probes], self.netns)
+            case {"load": str(lab)}:
+                return self.load(describe.from_json(lab))
             case {"run": [str(name), list(argv)], "timeout": timeout}:
                 return self.run(name, argv, timeout)
             case {"start": [str(name), list(argv)], "log": str(log)}:
