@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -341,6 +342,8 @@ def test_an_interrupt_ends_quietly(run: Run) -> None:
         cwd=run.folder,
         stderr=subprocess.PIPE,
         text=True,
+        # A program that was started in the background may have been told to ignore it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
     )
     # Opening the pipe for writing waits until kcompile reads it.
     with (run.folder / "pipe.yaml").open("w"):
