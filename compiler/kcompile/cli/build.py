@@ -1,6 +1,7 @@
 """`kcompile build`."""
 
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ EXIT_DIFFERENCES = 3
 
 
 @click.command(name="build")
-@compile_options
 @click.option(
     "-o",
     "--output",
@@ -27,19 +27,39 @@ EXIT_DIFFERENCES = 3
 @click.option(
     "--no-prove", is_flag=True, help="Do not read the rules back to compare them with the plan."
 )
-@click.option("--check", is_flag=True, help="Write nothing; exit 3 if the bundle would change.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; list the files that would change and exit 3 if there are any.",
+)
+@compile_options
 def command(output: Path, *, check: bool, no_prove: bool, **options: Any) -> None:
     """Compile manifests (files, folders, - for stdin) into a bundle.
 
-    All problems are reported together, and nothing is written unless everything is right.
+    All problems are reported together, and nothing is written unless everything is right. What the
+    options do not say comes from ClusterConfiguration and KubeProxyConfiguration documents.
+
+    Exit codes: 0 done, 1 the input is wrong, 2 wrong usage, 3 --check found differences, 70 a bug
+    in kcompile.
     """
     # Millions of values that live to the end: collecting among them only costs time.
     gc.disable()
     compiled = compile_inputs(start=beside, proved=not no_prove, **options)
+    _refuse_lock_inside(compiled.lock_path, output)
     if check:
         _check(compiled, output)
     else:
         _write(compiled, output)
+
+
+def _refuse_lock_inside(lock_path: Path | None, output: Path) -> None:
+    """A build puts a new folder in the old one's place, and the lock would go with the old one."""
+    if lock_path and Path(os.path.realpath(lock_path)).is_relative_to(os.path.realpath(output)):
+        lock, bundle = shown_name(str(lock_path)), shown_name(str(output))
+        raise click.UsageError(
+            f"the lock {lock} lies in the bundle's folder {bundle}, which a build replaces;"
+            " name another place with --lock or -o"
+        )
 
 
 def _check(compiled: Compiled, output: Path) -> None:
@@ -47,9 +67,10 @@ def _check(compiled: Compiled, output: Path) -> None:
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
     differing = check_bundle(output, make_files(compiled.planned))
-    for path in (*compiled.lock_changes, *differing):
-        click.echo(path)
-    if differing or compiled.lock_changes:
+    lock = (str(compiled.lock_path),) if compiled.lock_differs else ()
+    for path in (*lock, *differing):
+        click.echo(shown_name(path))
+    if lock or differing:
         sys.exit(EXIT_DIFFERENCES)
 
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.argument("inputs", nargs=-1, required=True, metavar="FILE|FOLDER|-..."),
-    click.option("--strict", is_flag=True, help="Warnings and unknown kinds are errors."),
-    click.option("--deny-external-ips", is_flag=True, help="Services with externalIPs are errors."),
+    click.argument("inputs", nargs=-1, required=True, metavar="{FILE|FOLDER|-}..."),
+    click.option("--strict", is_flag=True, help="Make warnings, and ignored kinds, errors."),
+    click.option("--deny-external-ips", is_flag=True, help="Make externalIPs of Services errors."),
     click.option(
         "--lock",
         "lock_path",
@@ -31,13 +31,17 @@ _OPTIONS = (
     ),
     click.option("--locked", is_flag=True, help="Fail if the lock would change."),
     click.option("--no-lock", is_flag=True, help="Neither read nor write a lock."),
-    click.option("--service-cidr", metavar="CIDR", help="Cluster addresses of Services."),
-    click.option("--pod-network-cidr", metavar="CIDR", help="Addresses of pods."),
-    click.option("--node-cidr-mask-size", metavar="BITS", help="Each node's share of them."),
+    click.option("--service-cidr", metavar="CIDR", help="The range of Services' addresses."),
+    click.option("--pod-network-cidr", metavar="CIDR", help="The range of pods' addresses."),
     click.option(
-        "--node-cidr-mask-size-ipv4", metavar="BITS", help="The same, with both families."
+        "--node-cidr-mask-size", metavar="BITS", help="The prefix length of each node's pod range."
     ),
-    click.option("--node-cidr-mask-size-ipv6", metavar="BITS", help="The same for IPv6."),
+    click.option(
+        "--node-cidr-mask-size-ipv4", metavar="BITS", help="The same for IPv4, beside IPv6."
+    ),
+    click.option(
+        "--node-cidr-mask-size-ipv6", metavar="BITS", help="The same for IPv6, beside IPv4."
+    ),
     click.option(
         "--load-balancer-pool",
         "load_balancer_pools",
@@ -45,8 +49,10 @@ _OPTIONS = (
         metavar="CIDR|FIRST-LAST",
         help="Addresses for Services of type LoadBalancer; repeatable.",
     ),
-    click.option("--service-dns-domain", metavar="DOMAIN", help="The cluster's domain."),
-    click.option("--service-node-port-range", metavar="FIRST-LAST", help="Node ports."),
+    click.option("--service-dns-domain", metavar="DOMAIN", help="The cluster's DNS domain."),
+    click.option(
+        "--service-node-port-range", metavar="FIRST-LAST", help="The range of node ports."
+    ),
     click.option(
         "--node",
         "nodes",
@@ -59,7 +65,7 @@ _OPTIONS = (
         type=click.Choice(["cluster-cidr", "none"]),
         default="cluster-cidr",
         show_default=True,
-        help="How rules know a pod's packets.",
+        help="How rules tell the packets of pods.",
     ),
     click.option(
         "--egress-masquerade/--no-egress-masquerade",
@@ -95,10 +101,14 @@ def compile_options(command: F) -> F:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A plan, and what changes in the lock; no path where there is no lock."""
+    """A plan, and what changes in the lock; no path where there is no lock.
+
+    `lock_changes` are entries that live; the file may differ in freed ones or in order only.
+    """
 
     planned: "Planned"
     lock_path: Path | None
+    lock_differs: bool
     lock_changes: tuple[str, ...]
 
 
@@ -135,10 +145,11 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
     )
     _be_strict(planned.notes, strict=strict, deny_external_ips=deny_external_ips)
     show(planned.notes)
-    changed = changes(old, planned.lock) if path and old != planned.lock else ()
-    if locked and old != planned.lock:
+    differs = path is not None and old != planned.lock
+    changed = changes(old, planned.lock) if differs else ()
+    if locked and differs:
         raise InputError([_stale(path, changed)])
-    return Compiled(planned, path, changed)
+    return Compiled(planned, path, differs, changed)
 
 
 def show(problems: Iterable[Problem]) -> None:
@@ -158,14 +169,18 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def _read_lock(path: Path | None) -> tuple[str, Lock]:
-    if path is None or not path.exists():
+    if path is None:
         return "", Lock()
     try:
         text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return "", Lock()
     except (OSError, UnicodeDecodeError) as error:
-        position = Position(str(path), 1, 1)
-        message = f"the lock cannot be read: {error}"
-        raise InputError([Problem(Code.LOCK_SYNTAX, position, message)]) from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        problem = Problem(
+            Code.LOCK_SYNTAX, Position(str(path), 1, 1), f"the lock cannot be read: {reason}"
+        )
+        raise InputError([problem]) from error
     return text, parse_lock(str(path), text)
 
 
@@ -184,11 +199,10 @@ def _be_strict(notes: tuple[Problem, ...], *, strict: bool, deny_external_ips: b
 
 
 def _stale(path: Path | None, changed: tuple[str, ...]) -> Problem:
-    shown = ", ".join(changed[:5]) or "freed entries"
-    more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
-    return Problem(
-        Code.LOCK_STALE,
-        Position(str(path), 1, 1),
-        f"--locked, but these entries would change: {shown}{more}",
-        "build without --locked and commit the lock",
-    )
+    message = "--locked, but freed entries or the order of lines would change"
+    if changed:
+        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+        message = f"--locked, but these entries would change: {', '.join(changed[:5])}{more}"
+    position = Position(str(path), 1, 1)
+    hint = "build without --locked and commit the lock"
+    return Problem(Code.LOCK_STALE, position, message, hint)

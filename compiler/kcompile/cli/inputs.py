@@ -27,7 +27,7 @@ def read_inputs(arguments: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
     for argument in arguments:
         if argument == STDIN:
             if STDIN not in seen:
-                inputs.append((STDIN_NAME, sys.stdin.buffer.read()))
+                inputs += _read_stdin(problems)
             seen.add(STDIN)
             continue
         for path in _files(argument, problems):
@@ -45,7 +45,12 @@ def default_lock(arguments: Sequence[str]) -> Path:
 
     The path is relative where it lies below the working folder.
     """
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        # A build replaces the bundle's folder: whoever stands in it stands nowhere afterwards.
+        message = "the working folder has been removed"
+        raise InputError([_problem(".", message, "change into a folder that exists")]) from None
     folders = [here if argument == STDIN else _folder(Path(argument)) for argument in arguments]
     lock = Path(os.path.commonpath(folders)) / LOCK_NAME
     return lock.relative_to(here) if lock.is_relative_to(here) else lock
@@ -61,18 +66,18 @@ def _problem(path: str, message: str, hint: str = "") -> Problem:
 
 
 def _files(argument: str, problems: list[Problem]) -> Iterator[str]:
-    if not Path(argument).is_dir():
+    if not os.path.isdir(argument):  # noqa: PTH112 - never raises, and "" is no folder
         yield argument
         return
-    found = 0
-    for folder, folders, names in os.walk(argument):
+    found, before = 0, len(problems)
+    for folder, folders, names in os.walk(argument, onerror=lambda e: _unreadable(e, problems)):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and not _bundle(folder, f))
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118 - keeps "./" as the user typed it
-            if name.endswith(SUFFIXES) and not name.startswith(".") and Path(path).is_file():
+            if name.endswith(SUFFIXES) and not name.startswith(".") and not _is_special(path):
                 found += 1
                 yield path
-    if not found:
+    if not found and len(problems) == before:
         problems.append(
             _problem(argument, f"no file here ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
         )
@@ -81,17 +86,42 @@ def _files(argument: str, problems: list[Problem]) -> Iterator[str]:
 def _bundle(folder: str, name: str) -> bool:
     manifest = Path(folder, name, MANIFEST)
     try:
+        # Opening a FIFO would wait for its writer.
+        if not stat.S_ISREG(manifest.stat().st_mode):
+            return False
         with manifest.open(encoding="utf-8") as file:
             return file.read(len(MANIFEST_HEAD)) == MANIFEST_HEAD
     except (OSError, ValueError):
         return False
 
 
+def _is_special(path: str) -> bool:
+    """Whether this is a FIFO, a socket or a device. What cannot be told is left to the reading:
+    a manifest behind a broken link or a closed folder is missed, not passed over."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - one call, no object
+    except OSError:
+        return False
+
+
+def _unreadable(error: OSError, problems: list[Problem]) -> None:
+    problems.append(_problem(str(error.filename), f"cannot be read: {error.strerror}"))
+
+
+def _read_stdin(problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
+    if sys.stdin is None:  # closed before we started
+        problems.append(_problem(STDIN_NAME, "cannot be read: it is closed"))
+        return
+    try:
+        yield STDIN_NAME, sys.stdin.buffer.read()
+    except OSError as error:
+        problems.append(_problem(STDIN_NAME, f"cannot be read: {error.strerror}"))
+
+
 def _read(path: str, problems: list[Problem]) -> Iterator[tuple[str, bytes]]:
     try:
-        if stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - one call, no object
-            raise IsADirectoryError(path)
-        yield path, Path(path).read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123 - to Path, "" is the working folder
+            yield path, file.read()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "bad name"
         problems.append(_problem(path, f"cannot be read: {reason}"))

@@ -1,6 +1,6 @@
 """The command `kcompile`: finds the command asked for and imports only that one."""
 
-import os
+import errno
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -56,9 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our answer has gone; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # Click ends quietly when nobody reads the pipe. What a bundle does not fit on is a problem
+        # by now, so what is full is where standard output leads.
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            _our_bug(f"{type(error).__name__}: {error}")
+        click.echo(f"kcompile: standard output cannot be written: {error.strerror}", err=True)
         sys.exit(EXIT_WRONG_INPUT)
     except RecursionError:
         _our_bug("the input is nested deeper than kcompile can follow")
