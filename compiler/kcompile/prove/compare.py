@@ -14,14 +14,13 @@ from kcompile.prove.clients import Clients, Range, representatives
 from kcompile.prove.evaluate import Evaluator
 from kcompile.prove.expect import Claim, Expectation, Source, Targets, thresholds
 from kcompile.prove.frame import prove_frame
-from kcompile.prove.judge import Judge, Mismatch
+from kcompile.prove.judge import ENOUGH, Judge, Mismatch
 from kcompile.prove.packet import ANYWHERE, OWN, Key
 from kcompile.prove.shared import own_addresses
 from kcompile.prove.sweep import IrregularError, Sweep, Translation, UnknownRangeError
 from kcompile.prove.text import RulesText
 from kcompile.reach import State
 
-_ENOUGH = 20  # mismatches of a file: there are few, or all have one cause
 _LATER: tuple[State, ...] = ("RELATED", "ESTABLISHED", "INVALID")
 
 
@@ -41,7 +40,7 @@ class Proof:
 
     def mismatches(self) -> tuple[Mismatch, ...]:
         """What is wrong with the node's rules, the first of it."""
-        return tuple(islice(self._mismatches(), _ENOUGH))
+        return tuple(islice(self._mismatches(), ENOUGH))
 
     def covers(self, own: Sequence[int]) -> bool:
         """Whether this also proves the text for a node that sees the same, but has these
@@ -55,7 +54,9 @@ class Proof:
         )
 
     def _mismatches(self) -> Iterator[Mismatch]:
-        yield from self.frame.mismatches
+        if self.frame.mismatches:
+            yield from self.frame.mismatches
+            return
         for claim in self.expectation.claims:
             for key in self._keys(claim.key):
                 claims = self.expectation.claims_on(key)

@@ -6,12 +6,13 @@ ports. One packet of each part is evaluated, until nothing more is asked for.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from kcompile.prove.chains import Indexed
 from kcompile.prove.clients import Range, representatives
 from kcompile.prove.evaluate import Evaluator
 from kcompile.prove.expect import Expectation
-from kcompile.prove.judge import Judge, Mismatch
+from kcompile.prove.judge import ENOUGH, Judge, Mismatch
 from kcompile.prove.packet import ANYWHERE, OWN, Key
 from kcompile.reach import State
 
@@ -57,14 +58,15 @@ class _FrameProof:
     def prove(self) -> Frame:
         while True:
             before = self._known()
-            mismatches = tuple(self._mismatches())
+            mismatches = tuple(islice(self._mismatches(), ENOUGH))
             asked = self.judge.evaluator.asked
             self.sources |= asked.sources
             self.destinations |= asked.destinations
             if asked.ports:
                 self.ports |= {("", 0), *((protocol, self.free_port) for protocol in _PROTOCOLS)}
                 self.ports |= {(protocol, port) for protocol, port in asked.ports if port}
-            if self._known() == before:
+            # What is wrong here shows in every claim as well.
+            if mismatches or self._known() == before:
                 break
         return Frame(
             frozenset(self.sources),

@@ -18,6 +18,9 @@ from kcompile.reach import (
     verdict,
 )
 
+ENOUGH = 20
+"""Mismatches of a file: there are few, or all have one cause."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
