@@ -1,9 +1,11 @@
 """Documents of dual-stack clusters, in as few words as a test needs."""
 
+import json
 from collections.abc import Sequence
 
 from lab.describe import Family, LabPod
 
+BOTH: tuple[Family, ...] = (4, 6)
 VIPS: dict[Family, str] = {4: "203.0.113.{}", 6: "2001:db8:113::{}"}
 """Addresses that something outside of the cluster leads to it."""
 
@@ -12,16 +14,17 @@ def vip(number: int, family: Family) -> str:
     return VIPS[family].format(number)
 
 
-def node(name: str, index: int, zone: str) -> str:
+def node(name: str, index: int, zone: str, families: Sequence[Family] = BOTH) -> str:
+    label = f"topology.kubernetes.io/zone: {zone}" if zone else ""
+    cidrs: dict[Family, str] = {4: f"10.244.{index}.0/24", 6: f"fd00:244:0:{index}::/64"}
+    addresses: dict[Family, str] = {4: f"192.168.20.{index}", 6: f"fd00:20::{index}"}
+    stated = [f"{{type: InternalIP, address: '{addresses[family]}'}}" for family in families]
     return f"""\
 apiVersion: v1
 kind: Node
-metadata: {{name: {name}, labels: {{topology.kubernetes.io/zone: {zone}}}}}
-spec: {{podCIDRs: [10.244.{index}.0/24, 'fd00:244:0:{index}::/64']}}
-status:
-  addresses:
-  - {{type: InternalIP, address: 192.168.20.{index}}}
-  - {{type: InternalIP, address: 'fd00:20::{index}'}}
+metadata: {{name: {name}, labels: {{{label}}}}}
+spec: {{podCIDRs: {json.dumps([cidrs[family] for family in families])}}}
+status: {{addresses: [{", ".join(stated)}]}}
 ---
 """
 
@@ -56,11 +59,12 @@ def service(
     ingress: int = 0,
     mode: str = "VIP",
     annotation: str = "",
+    families: Sequence[Family] = BOTH,
 ) -> str:
     """`fields` are more of its spec; `ingress` is the number of the load balancer's address in
     VIPS."""
     spec = "".join(f"  {field}\n" for field in fields)
-    addresses = ", ".join(f"{{ip: '{vip(ingress, f)}', ipMode: {mode}}}" for f in VIPS)
+    addresses = ", ".join(f"{{ip: '{vip(ingress, f)}', ipMode: {mode}}}" for f in families)
     status = f"status: {{loadBalancer: {{ingress: [{addresses}]}}}}\n" if ingress else ""
     return f"""\
 apiVersion: v1
@@ -73,12 +77,14 @@ spec:
 """
 
 
-def slice_(service: str, family: Family, port: int, endpoints: Sequence[str]) -> str:
+def slice_(
+    service: str, family: Family, port: int, endpoints: Sequence[str], suffix: str = ""
+) -> str:
     return f"""\
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata:
-  name: {service}-ipv{family}
+  name: {service}-ipv{family}{suffix}
   labels: {{kubernetes.io/service-name: {service}}}
 addressType: IPv{family}
 ports: [{{name: http, port: {port}}}]
