@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kcompile.address import format_ip, parse_cidr, parse_ip
+from kcompile.labels import Selector
 from kcompile.model import (
     READY,
     AddressPool,
@@ -17,7 +18,6 @@ from kcompile.model import (
     Object,
     Objects,
     PodTemplate,
-    Selector,
     Service,
     ServicePort,
     SliceEndpoint,

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from kcompile.address import Cidr, Family, parse_cidr, parse_ip
+from kcompile.labels import Selector
 from kcompile.model import (
     DnsConfig,
     DnsPolicy,
     Namespace,
     PodTemplate,
     Protocol,
-    Selector,
     ServicePort,
     ServiceType,
     Settings,

@@ -1,15 +1,13 @@
 """Plans to show: the article's two clusters, and one with a bit of everything."""
 
 from kcompile.address import Cidr, parse_cidr, parse_ip
+from kcompile.labels import Labels, Requirement, Selector
 from kcompile.model import (
     Container,
     ContainerPort,
     DnsConfig,
-    Labels,
     Namespace,
     PodTemplate,
-    Requirement,
-    Selector,
     ServicePort,
     Workload,
 )

@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 from kcompile.address import Cidr, Family, parse_cidr, parse_ip
 from kcompile.explain import bundle
 from kcompile.explain.contents import Contents
-from kcompile.model import (
-    Container,
-    ContainerPort,
-    Labels,
-    Namespace,
-    Protocol,
-    Requirement,
-    Selector,
-    ServicePort,
-)
+from kcompile.labels import Labels, Requirement, Selector
+from kcompile.model import Container, ContainerPort, Namespace, Protocol, ServicePort
 from kcompile.planned import Endpoint, Plan, PlannedNode, PlannedPod, PlannedPort, PlannedService
 from kcompile.problems import InputError
 from kcompile.render.plan_json import FORMAT_VERSION, plan_json

@@ -3,6 +3,7 @@
 import pytest
 
 from kcompile.address import Cidr, parse_ip
+from kcompile.labels import Requirement, Selector
 from kcompile.model import (
     ClusterConfiguration,
     Container,
@@ -12,8 +13,6 @@ from kcompile.model import (
     Namespace,
     Node,
     PodTemplate,
-    Requirement,
-    Selector,
     Service,
     ServicePort,
     Taint,

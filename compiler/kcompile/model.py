@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kcompile.address import Cidr, Family
+from kcompile.labels import Labels, Selector
 from kcompile.problems import Problem
+from kcompile.scheduling import ANYWHERE, Amounts, Scheduling
 from kcompile.source import Origin
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
-Labels = tuple[tuple[str, str], ...]
-"""Pairs of key and value, sorted by key."""
 
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
 DnsPolicy = Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]
-WorkloadKind = Literal["Deployment"]
+WorkloadKind = Literal[
+    "Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job", "Pod"
+]
 TrafficPolicy = Literal["Cluster", "Local"]
 FamilyPolicy = Literal["", "SingleStack", "PreferDualStack", "RequireDualStack"]
 Distribution = Literal["", "PreferClose", "PreferSameZone", "PreferSameNode"]
@@ -39,23 +41,6 @@ class Key:
             if self.namespace
             else (f"{self.kind} {self.name}")
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """A set-based selector requirement (apimachinery LabelSelectorRequirement)."""
-
-    key: str
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """All of the labels and all of the requirements must hold."""
-
-    labels: Labels
-    requirements: tuple[Requirement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +89,12 @@ class DnsConfig:
 
 @dataclass(frozen=True, slots=True)
 class PodTemplate:
-    """`node_name` is "" where the manifest leaves the node open."""
+    """`node_name` is "" where the manifest leaves the node open.
+
+    `hostname` and `subdomain` are "" where there is none; a StatefulSet's pods have its serviceName
+    as their subdomain, and their hostname (like that of an Indexed Job's pods) follows from what
+    they are called.
+    """
 
     labels: Labels
     containers: tuple[Container, ...]
@@ -115,6 +105,9 @@ class PodTemplate:
     dns_config: DnsConfig
     host_network: bool = False
     host_ports: tuple["HostPort", ...] = ()
+    scheduling: Scheduling = ANYWHERE
+    hostname: str = ""
+    subdomain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +122,11 @@ class HostPort:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What makes pods."""
+    """What makes pods, or a single Pod.
+
+    A DaemonSet has a pod on each node that fits, not `replicas`. `first` is the first ordinal (a
+    StatefulSet's spec.ordinals.start). `indexed` Jobs number the host names of their pods.
+    """
 
     kind: WorkloadKind
     namespace: str
@@ -138,6 +135,8 @@ class Workload:
     replicas: int
     selector: Selector
     template: PodTemplate
+    first: int = 0
+    indexed: bool = False
 
     @property
     def key(self) -> Key:
@@ -289,7 +288,8 @@ class AddressPool:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """`addresses` are the InternalIP ones, in the manifest's order; `pod_cidrs` as stated."""
+    """`addresses` are the InternalIP ones, in the manifest's order; `pod_cidrs` as stated.
+    `allocatable` is status.allocatable: what it does not name is not limited."""
 
     name: str
     labels: Labels
@@ -297,6 +297,7 @@ class Node:
     unschedulable: bool
     addresses: tuple[tuple[Family, int], ...]
     pod_cidrs: tuple[Cidr, ...]
+    allocatable: Amounts = ()
 
     @property
     def key(self) -> Key:

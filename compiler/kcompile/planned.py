@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kcompile.address import Cidr, Family
+from kcompile.labels import Labels
 from kcompile.model import (
     READY,
     EndpointState,
     FamilyPolicy,
     IpMode,
     Key,
-    Labels,
     Namespace,
     ServicePort,
     ServiceType,
@@ -41,10 +41,14 @@ class PlannedNode:
         return next((value for f, value in self.addresses if f == family), 0)
 
 
+Ordinal = int | str
+"""Which pod of its workload: a number, or, in a DaemonSet, the node's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedPod:
     workload: Workload
-    ordinal: int
+    ordinal: Ordinal
     name: str
     node: str
     ipv4: int

@@ -19,7 +19,7 @@ from kcompile.explain.contents import (
     Settings,
     Workload,
 )
-from kcompile.model import Labels
+from kcompile.labels import Labels
 from kcompile.problems import Code, InputError, Problem, printable
 from kcompile.source import Position
 

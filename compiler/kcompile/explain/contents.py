@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kcompile.model import Labels
+from kcompile.labels import Labels
 
 
 @dataclass(frozen=True, slots=True)

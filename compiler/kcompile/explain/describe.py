@@ -12,7 +12,7 @@ from kcompile.explain.endpoints import Endpoints, families, is_ready
 from kcompile.explain.select import Item
 from kcompile.explain.table import DESCRIBE_PADDING, table
 from kcompile.explain.words import NONE, endpoint_list, format_selector, join, roles
-from kcompile.model import Labels
+from kcompile.labels import Labels
 
 _Field = tuple[str, str]
 

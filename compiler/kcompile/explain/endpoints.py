@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kcompile.explain.contents import Endpoint, Service, Settings
-from kcompile.model import Labels
+from kcompile.labels import Labels
 
 FamilyName = Literal["IPv4", "IPv6"]
 

@@ -22,7 +22,7 @@ from kcompile.explain.contents import (
 )
 from kcompile.explain.endpoints import EndpointPort, Endpoints, Subset, families
 from kcompile.explain.select import Item
-from kcompile.model import Labels
+from kcompile.labels import Labels
 
 Object = dict[str, object]
 

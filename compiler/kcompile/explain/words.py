@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from kcompile.explain.contents import Endpoint, Expression, Workload
-from kcompile.model import Labels
+from kcompile.labels import Labels
 
 NONE = "<none>"
 UNKNOWN = "<unknown>"

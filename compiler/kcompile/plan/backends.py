@@ -2,15 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from kcompile.model import (
-    Cluster,
-    EndpointSlice,
-    EndpointState,
-    Labels,
-    Service,
-    SliceEndpoint,
-    Workload,
-)
+from kcompile.labels import Labels
+from kcompile.model import Cluster, EndpointSlice, EndpointState, Service, SliceEndpoint, Workload
 from kcompile.plan.endpoints import Selected
 from kcompile.planned import PlannedPod
 from kcompile.problems import Code, Finding

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kcompile.address import Cidr, Family, format_ip, parse_cidr, parse_ip
+from kcompile.planned import Ordinal
 from kcompile.problems import Code, InputError, Problem, printable
 from kcompile.source import Position
 
 FORMAT = 1
 ALGORITHM = 1
 
-PodKey = tuple[str, str, str, int]
+PodKey = tuple[str, str, str, Ordinal]
 """Namespace, kind, name of the workload, ordinal."""
 ServiceKey = tuple[str, str]
 """Namespace, name."""
@@ -170,7 +171,7 @@ _LIST = r"\[([0-9a-f.:/\", ]*)\]"
 _FREED = r"(?:, freed: ([0-9]{1,9}))?"
 _NODE = re.compile(rf"(freed/)?node/({_NAME}): {{podCIDRs: {_LIST}{_FREED}}}", re.ASCII)
 _POD = re.compile(
-    rf"(freed/)?pod/({_NAME})/([A-Z][A-Za-z]{{0,62}})/({_NAME})/(0|[1-9][0-9]{{0,9}}): "
+    rf"(freed/)?pod/({_NAME})/([A-Z][A-Za-z]{{0,62}})/({_NAME})/({_NAME}): "
     rf"{{node: ({_NAME}), ips: {_LIST}(?:, name: ({_NAME}))?{_FREED}}}",
     re.ASCII,
 )
@@ -265,7 +266,7 @@ class _Reader:
 
     def _pod(self, number: int, match: re.Match[str]) -> None:
         freed, namespace, kind, name, ordinal, node, ips, pinned, when = match.groups()
-        key = (namespace, kind, name, int(ordinal))
+        key = (namespace, kind, name, _ordinal(kind, ordinal))
         entry = PodEntry(node, _parse_addresses(ips), pinned or "")
         if self._freed(freed, when):
             self.freed_pods[key] = entry, int(when)
@@ -356,6 +357,14 @@ def _parse_node_ports(text: str | None) -> Iterator[tuple[PortKey, int]]:
         if not match:
             raise ValueError(part)
         yield (_port(match[1]), match[2]), _port(match[3])
+
+
+def _ordinal(kind: str, text: str) -> Ordinal:
+    if kind == "DaemonSet":
+        return text
+    if not re.fullmatch(r"0|[1-9][0-9]{0,9}", text):
+        raise ValueError(text)
+    return int(text)
 
 
 def _port(digits: str) -> int:

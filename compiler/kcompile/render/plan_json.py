@@ -8,7 +8,8 @@ from json.encoder import encode_basestring_ascii as quoted
 
 from kcompile import planned
 from kcompile.address import Cidr, Family, format_ip
-from kcompile.model import Container, Labels, Namespace, Selector, Settings, Workload
+from kcompile.labels import Labels, Selector
+from kcompile.model import Container, Namespace, Settings, Workload
 
 FORMAT_VERSION = 1
 """Rises when a key changes its meaning or goes away, not when one is added."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kcompile.model import Labels
+from kcompile.labels import Labels
 from kcompile.problems import Code, printable
 from kcompile.source import Path
 from kcompile.validate.names import (

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from kcompile.model import DnsConfig, DnsPolicy, Labels, PodTemplate, Toleration
+from kcompile.labels import Labels
+from kcompile.model import DnsConfig, DnsPolicy, PodTemplate, Toleration
 from kcompile.problems import Code
 from kcompile.source import Path
 from kcompile.validate.addresses import read_ip

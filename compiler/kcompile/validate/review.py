@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from kcompile.model import Labels
+from kcompile.labels import Labels
 from kcompile.problems import Code, Finding, printable
 from kcompile.source import Origin, Path
 from kcompile.validate.names import NameRule, variable_hint

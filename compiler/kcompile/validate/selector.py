@@ -1,9 +1,9 @@
-"""Label selectors: reading, checking, matching."""
+"""Label selectors: reading and checking."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kcompile.model import Labels, Requirement, Selector
+from kcompile.labels import Requirement, Selector
 from kcompile.source import Path
 from kcompile.validate.metadata import read_labels
 from kcompile.validate.names import LABEL_VALUE, QUALIFIED_NAME
@@ -22,27 +22,6 @@ def read_selector(selector: Mapping[str, Any], review: Review, path: Path) -> Se
             for index, expression in enumerate(expressions)
         ),
     )
-
-
-def matches(selector: Selector, labels: Labels) -> bool:
-    if selector.labels == labels and not selector.requirements:
-        return True
-    held = dict(labels)
-    return all(held.get(key) == value for key, value in selector.labels) and all(
-        _holds(requirement, held) for requirement in selector.requirements
-    )
-
-
-def _holds(requirement: Requirement, held: Mapping[str, str]) -> bool:
-    match requirement.operator:
-        case "In":
-            return held.get(requirement.key) in requirement.values
-        case "NotIn":
-            return held.get(requirement.key) not in requirement.values
-        case "Exists":
-            return requirement.key in held
-        case "DoesNotExist":
-            return requirement.key not in held
 
 
 def _read_requirement(expression: Mapping[str, Any], review: Review, path: Path) -> Requirement:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kcompile.model import Labels, Protocol, Service, ServicePort, ServiceType
+from kcompile.labels import Labels
+from kcompile.model import Protocol, Service, ServicePort, ServiceType
 from kcompile.problems import printable
 from kcompile.validate.exposure import PLAIN, read_exposure
 from kcompile.validate.families import NOTHING_STATED, read_cluster_ips

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 from kcompile.address import Family
-from kcompile.model import READY, EndpointSlice, EndpointState, Labels, SliceEndpoint, SlicePort
+from kcompile.labels import Labels
+from kcompile.model import READY, EndpointSlice, EndpointState, SliceEndpoint, SlicePort
 from kcompile.problems import Code, printable
 from kcompile.source import Path
 from kcompile.validate.addresses import is_special, read_ip

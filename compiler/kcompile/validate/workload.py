@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kcompile.model import PodTemplate, Selector, Workload
+from kcompile.labels import Selector, matches
+from kcompile.model import PodTemplate, Workload
 from kcompile.problems import Code, printable
 from kcompile.source import Path
 from kcompile.validate.metadata import read_metadata
@@ -11,7 +12,7 @@ from kcompile.validate.names import DNS_SUBDOMAIN
 from kcompile.validate.pod import read_template
 from kcompile.validate.review import Review
 from kcompile.validate.schema import field_path
-from kcompile.validate.selector import matches, read_selector
+from kcompile.validate.selector import read_selector
 
 _SELECTOR_DEFAULTS = frozenset({"extensions/v1beta1", "apps/v1beta1"})
 """Versions in which an absent selector is the template's labels."""
