@@ -16,7 +16,15 @@ import yaml
 from lab import names, needs, stages
 from lab.cluster import Cluster
 from lab.describe import NEIGHBOUR, Family, LabPod, Probe, Variant, from_bundle, of_family
-from lab.expect import REFUSED, Case, Outcome, Reaches, assert_answered, assert_outcomes
+from lab.expect import (
+    PATIENCE,
+    REFUSED,
+    Case,
+    Outcome,
+    Reaches,
+    assert_answered,
+    assert_outcomes,
+)
 from lab.stages import NODES, STAGES
 
 TESTS = Path(__file__).parent
@@ -38,6 +46,7 @@ COVERED = {
     "E2E-19": "test_an_alias_becomes_a_node_port_and_the_reverse",
     "E2E-22": "test_plan.py::test_a_node_port_outside_the_range",
     "E2E-23": "test_a_node_port_is_free_again_without_its_service",
+    "E2E-32": "test_a_service_that_names_another_proxy_is_left_alone",
     "E2E-34": "test_lab_endpoints.py"
     "::test_a_service_without_endpoints_is_refused_at_once_by_every_way",
     "E2E-36": _LOCAL,
@@ -61,7 +70,6 @@ COVERED = {
 
 NOT_COVERED = {
     "E2E-26": "pods have no readiness here; test_lab_endpoints.py has the slices that it leads to",
-    "E2E-32": "a Service that names another proxy is refused by name (KC210)",
     "E2E-35": "manifests have no phase: a Deployment's pods run",
     "E2E-54": "hostname and subdomain of pods are refused by name (KC210)",
     "E2E-48": "there is no API server whose delays one could measure",
@@ -194,6 +202,27 @@ def test_a_node_port_is_free_again_without_its_service(real: Running, stage: int
         assert ("30090" in file.read_text()) == (stage != 2)
 
 
+def test_a_service_that_names_another_proxy_is_left_alone(real: Running, stage: int) -> None:
+    """It keeps its addresses and node port; nothing stands behind them while it has the label."""
+    service = real.service("toggled", stage)
+    assert service["clusterIPs"] == real.service("toggled", 1)["clusterIPs"]
+    assert service["ports"][0]["nodePort"] == 30083
+    if stage not in stages.OF_ANOTHER_PROXY:
+        pods = real.pods("steady")
+        cases = by_cluster_ip(real, service, Reaches(pods))
+        assert_outcomes(real.cluster, cases + by_node_port(real, 30083, pods))
+        return
+    assert_outcomes(real.cluster, by_node_port(real, 30083, ()))
+    probes = [
+        Probe(client, address, 80, timeout=PATIENCE)
+        for address in service["clusterIPs"]
+        for client in real.inside
+    ]
+    for probe, result in zip(probes, real.cluster.probe(probes), strict=True):
+        assert set(result.failures) <= {"ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT"}, probe
+        assert not result.answers, probe
+
+
 def test_rules_may_be_loaded_again_while_connections_last(real: Running) -> None:
     """As a proxy that starts again does."""
     service = real.service("changing", STAGES[-1])
@@ -297,4 +326,4 @@ def test_each_shared_intent_is_covered_or_says_why_not() -> None:
     assert set(known) <= {*COVERED, *NOT_COVERED}
     assert not set(COVERED) & set(NOT_COVERED)
     feasible = {name for name, case in known.items() if case["feasible"] == "yes"}
-    assert feasible - set(COVERED) == {"E2E-32", "E2E-54"}
+    assert feasible - set(COVERED) == {"E2E-54"}

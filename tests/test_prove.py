@@ -62,6 +62,14 @@ def test_a_mismatch_says_who_sends_what_where_and_what_became_of_it() -> None:
     assert all("node port" in other for other in others)
 
 
+def test_rules_for_a_service_of_another_proxy_are_a_mismatch() -> None:
+    labels = (("service.kubernetes.io/service-proxy-name", "mine"),)
+    others = one_node(replace(WEB, labels=labels))
+    assert found(others, text_of(others)) == []
+    assert found(others, text_of(one_node(WEB))) != []
+    assert found(one_node(WEB), text_of(others)) != []
+
+
 def test_odds_are_exact() -> None:
     a_plan = one_node(WEB)
     expectation = Expectation(a_plan, a_plan.nodes[0], 4, share(a_plan, 4))

@@ -3,7 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+import pytest
+
 from kcompile.address import parse_cidr, parse_ip
+from kcompile.labels import Labels
+from kcompile.lower.node import lower_listeners
 from kcompile.lower.rules import lower_rules
 from kcompile.model import EndpointState
 from kcompile.planned import Endpoint, Plan, PlannedNode, PlannedPort, PlannedService
@@ -214,3 +218,29 @@ def test_ipv6_has_rules_of_its_own() -> None:
     assert [line.partition("-j ")[2] for line in lines["4/n1"]] == [
         "REJECT --reject-with icmp-port-unreachable"
     ] * 2
+
+
+OF_ANOTHER_PROXY = (
+    (("service.kubernetes.io/headless", ""),),
+    (("service.kubernetes.io/service-proxy-name", "mine"),),
+)
+
+
+@pytest.mark.parametrize("labels", OF_ANOTHER_PROXY)
+def test_a_service_of_another_proxy_has_no_rules(labels: Labels) -> None:
+    local = service("a/s", "10.96.0.9", ports=[with_endpoints(ONE_ON_N1, node_port=30080)])
+    local = replace(local, external_policy="Local", affinity_seconds=60)
+    assert all(two_nodes(local).values())
+    assert not any(two_nodes(replace(local, labels=labels)).values())
+
+
+@pytest.mark.parametrize("labels", OF_ANOTHER_PROXY)
+def test_a_service_of_another_proxy_has_no_listeners(labels: Labels) -> None:
+    balanced = service("a/s", "10.96.0.9", ports=[with_endpoints(ONE_ON_N1, node_port=30080)])
+    balanced = replace(balanced, external_policy="Local", health_check_node_port=30500)
+    (ours,) = lower_listeners(plan(services=[balanced]))
+    (others,) = lower_listeners(plan(services=[replace(balanced, labels=labels)]))
+    assert ours.listeners
+    assert ours.health_checks
+    assert not others.listeners
+    assert not others.health_checks

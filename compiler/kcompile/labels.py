@@ -7,6 +7,16 @@ from typing import Literal
 Labels = tuple[tuple[str, str], ...]
 """Pairs of key and value, sorted by key."""
 
+_OF_ANOTHER_PROXY = (
+    "service.kubernetes.io/service-proxy-name",
+    "service.kubernetes.io/headless",
+)
+"""What kube-proxy's informers leave out, Services and slices alike, whatever the value."""
+
+
+def is_for_another_proxy(labels: Labels) -> bool:
+    return any(key in _OF_ANOTHER_PROXY for key, _ in labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:

@@ -255,7 +255,7 @@ class EndpointSlice:
     (then `kind` says so, and `name` has the subset's number behind a slash).
 
     `managed` ones belong to the endpoint slice controller: where a Service's selector is resolved
-    here, they are ignored.
+    here, they are ignored. `for_another_proxy` ones are names in DNS, and no targets of rules.
     """
 
     kind: Literal["EndpointSlice", "Endpoints"]
@@ -266,6 +266,7 @@ class EndpointSlice:
     endpoints: tuple[SliceEndpoint, ...]
     ports: tuple[SlicePort, ...]
     managed: bool
+    for_another_proxy: bool = False
 
     @property
     def key(self) -> Key:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kcompile.address import Cidr, Family
-from kcompile.labels import Labels
+from kcompile.labels import Labels, is_for_another_proxy
 from kcompile.model import (
     READY,
     EndpointState,
@@ -129,6 +129,11 @@ class PlannedService:
     @property
     def key(self) -> Key:
         return Key("Service", self.namespace, self.name)
+
+    @property
+    def for_another_proxy(self) -> bool:
+        """Its packets are another's matter: it has addresses and names, but no rules."""
+        return is_for_another_proxy(self.labels)
 
     def cluster_ip(self, family: Family) -> int:
         return next((value for f, value in self.cluster_ips if f == family), 0)

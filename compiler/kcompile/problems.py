@@ -65,6 +65,7 @@ class Code(Enum):
     NO_SUCH_TARGET_PORT = "KC323"
     SLICE_IGNORED = "KC324"
     AFFINITY_LIMIT = "KC325"
+    FOR_ANOTHER_PROXY = "KC326"
 
     # 4xx: plan, does everything get a place and an address
     ADDRESS_TAKEN = "KC401"
@@ -115,6 +116,7 @@ _NOTES = frozenset(
         Code.SYNTHESISED_SERVICE,
         Code.NO_PODS_SELECTED,
         Code.SLICE_IGNORED,
+        Code.FOR_ANOTHER_PROXY,
         Code.NO_EXTERNAL_ADDRESS,
     }
 )

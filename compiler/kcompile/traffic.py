@@ -46,7 +46,7 @@ def traffic(plan: Plan) -> Traffic:
         health_checks=tuple(
             HealthCheck(service.key, service.health_check_node_port)
             for service in plan.services
-            if service.health_check_node_port
+            if service.health_check_node_port and not service.for_another_proxy
         ),
     )
 
@@ -68,7 +68,7 @@ def _family(plan: Plan, family: Family) -> FamilyTraffic:
     ports = [
         _Port(service, port, family, plan.settings)
         for service in plan.services
-        if service.cluster_ip(family)
+        if service.cluster_ip(family) and not service.for_another_proxy
         for port in service.ports
     ]
     nodes: dict[object, list[str]] = {}

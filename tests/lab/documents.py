@@ -59,6 +59,7 @@ def service(
     ingress: int = 0,
     mode: str = "VIP",
     annotation: str = "",
+    label: str = "",
     families: Sequence[Family] = BOTH,
 ) -> str:
     """`fields` are more of its spec; `ingress` is the number of the load balancer's address in
@@ -69,7 +70,7 @@ def service(
     return f"""\
 apiVersion: v1
 kind: Service
-metadata: {{name: {name}, annotations: {{{annotation}}}}}
+metadata: {{name: {name}, labels: {{{label}}}, annotations: {{{annotation}}}}}
 spec:
   ipFamilyPolicy: {policy}
   ports: [{", ".join(ports)}]

@@ -22,6 +22,9 @@ FOLLOWED: Mapping[int, tuple[str, ...]] = {
 ALL_PODS = 3
 """The stage that has every pod."""
 
+OF_ANOTHER_PROXY = (1, 3)
+"""The stages where the Service `toggled` names another proxy."""
+
 HTTP, ECHO, API = 9376, 7, 6443
 SERVE: Mapping[str, tuple[Port, ...]] = {
     "pod-1": (Port("TCP", HTTP),),
@@ -123,6 +126,15 @@ def _services(stage: int) -> list[str]:
             else service("inward", [], *alias, policy="null")
         ),
         "" if stage == 2 else service(owner(stage), [_http(30090)], steady, node_port),
+        service(
+            "toggled",
+            [_http(30083)],
+            steady,
+            node_port,
+            label="service.kubernetes.io/service-proxy-name: mine"
+            if stage in OF_ANOTHER_PROXY
+            else "",
+        ),
         service("headless", [_http()], steady, headless),
         service("stated", [_http()]),
         service("stated-headless", [_http()], headless),

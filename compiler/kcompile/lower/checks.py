@@ -15,15 +15,24 @@ _REMEMBERED_CLIENTS = 100
 
 def check_lowering(plan: Plan) -> tuple[Problem, ...]:
     """Warnings. Raises InputError where a name does not fit."""
-    problems = problems_of((*check_names(plan), *check_resolv(plan), *_check_affinity(plan)))
+    problems = problems_of((*check_names(plan), *check_resolv(plan), *_on_packets(plan)))
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InputError(problems)
     return problems
 
 
+def _on_packets(plan: Plan) -> Iterator[Finding]:
+    yield from _check_affinity(plan)
+    yield from _of_other_proxies(plan)
+
+
 def _check_affinity(plan: Plan) -> Iterator[Finding]:
     """Said once: how many clients there will be is not known here."""
-    sticky = [service for service in plan.services if service.affinity_seconds]
+    sticky = [
+        service
+        for service in plan.services
+        if service.affinity_seconds and not service.for_another_proxy
+    ]
     if sticky:
         more = f" and {len(sticky) - 1} more" if len(sticky) > 1 else ""
         yield Finding(
@@ -33,4 +42,19 @@ def _check_affinity(plan: Plan) -> Iterator[Finding]:
             f"{sticky[0].key}{more}: a node remembers the last {_REMEMBERED_CLIENTS} clients of"
             " each endpoint; who comes back later may get another",
             "more with modprobe's options xt_recent ip_list_tot=1000",
+        )
+
+
+def _of_other_proxies(plan: Plan) -> Iterator[Finding]:
+    others = [
+        service for service in plan.services if service.for_another_proxy and service.cluster_ips
+    ]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        yield Finding(
+            Code.FOR_ANOTHER_PROXY,
+            plan.origins.get(others[0].key),
+            ("metadata", "labels"),
+            f"{others[0].key}{more}: labelled for another proxy, so no rules or listeners are"
+            " made; its addresses and names stay",
         )

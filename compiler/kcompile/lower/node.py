@@ -15,6 +15,7 @@ SERVICE_LINK = "kcompile0"
 def lower_listeners(plan: Plan) -> tuple[NodeListeners, ...]:
     """Every node's listeners, in the plan's order; node ports sorted by port and protocol."""
     families = plan.settings.families
+    ours = [service for service in plan.services if not service.for_another_proxy]
     found = [
         Listener(
             port.node_port,
@@ -23,12 +24,12 @@ def lower_listeners(plan: Plan) -> tuple[NodeListeners, ...]:
             f"{service.namespace}/{service.name}",
             port.spec.name,
         )
-        for service in plan.services
+        for service in ours
         for port in service.ports
         if port.node_port
     ]
     listeners = tuple(sorted(found, key=lambda listener: (listener.port, listener.protocol)))
-    checked = [service for service in plan.services if service.health_check_node_port]
+    checked = [service for service in ours if service.health_check_node_port]
     return tuple(
         NodeListeners(
             node.name,
@@ -104,6 +105,11 @@ def _sysctls(plan: Plan) -> Iterator[tuple[str, str]]:
     if 4 in settings.families:
         yield "net.bridge.bridge-nf-call-iptables", "1"
         yield "net.ipv4.ip_forward", "1"
-        node_ports = any(port.node_port for service in plan.services for port in service.ports)
+        node_ports = any(
+            port.node_port
+            for service in plan.services
+            if not service.for_another_proxy
+            for port in service.ports
+        )
         if settings.localhost_node_ports and node_ports:
             yield "net.ipv4.conf.all.route_localnet", "1"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from kcompile.labels import Labels
+from kcompile.labels import Labels, is_for_another_proxy
 from kcompile.model import Cluster, EndpointSlice, EndpointState, Service, SliceEndpoint, Workload
 from kcompile.plan.endpoints import Selected
 from kcompile.planned import PlannedPod
@@ -49,7 +49,8 @@ class Slices:
     """The slices of each Service, as kube-proxy merges them whoever made them: but what the
     controllers made of a selector is left out, because the selector is resolved here.
 
-    `ignored` are those, `orphans` those of no Service that could have endpoints.
+    `ignored` are those, `orphans` those of no Service that could have endpoints, `foreign` those
+    that another proxy is to use for a Service of ours.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -57,6 +58,7 @@ class Slices:
         self.by_service: dict[ServiceName, list[EndpointSlice]] = {}
         self.ignored: list[EndpointSlice] = []
         self.orphans: list[EndpointSlice] = []
+        self.foreign: list[EndpointSlice] = []
         self.states: dict[EndpointState, EndpointState] = {}
         for each in cluster.slices:
             name = (each.namespace, each.service)
@@ -65,6 +67,8 @@ class Slices:
                 self.orphans.append(each)
             elif service.selector and (each.managed or each.kind == "Endpoints"):
                 self.ignored.append(each)
+            elif each.for_another_proxy and not _is_for_names_or_others(service):
+                self.foreign.append(each)
             else:
                 if service.publish_not_ready:
                     each = self._published(each)  # noqa: PLW2901 - the same slice, all ready
@@ -86,6 +90,7 @@ class Slices:
             ),
             slice_.ports,
             slice_.managed,
+            slice_.for_another_proxy,
         )
 
     def _ready(self, state: EndpointState) -> EndpointState:
@@ -104,6 +109,7 @@ class Slices:
         reasons = (
             (self.ignored, "endpoints of a Service with a selector follow from the pods here"),
             (self.orphans, "there is no such Service that could have endpoints"),
+            (self.foreign, "they are labelled for another proxy, and the Service is not"),
         )
         for slices, reason in reasons:
             if slices:
@@ -114,3 +120,8 @@ class Slices:
                     f" {reason}"
                 )
                 yield Finding(Code.SLICE_IGNORED, cluster.origins.get(first.key), (), message)
+
+
+def _is_for_names_or_others(service: Service) -> bool:
+    """Whether no rules come of a Service's endpoints."""
+    return service.headless or is_for_another_proxy(service.labels)

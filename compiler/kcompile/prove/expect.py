@@ -95,7 +95,7 @@ class Expectation:
         self._external: dict[Key, tuple[int, Fate]] = {}
         self._odds: dict[int, tuple[Fraction, ...]] = {}
         for service in plan.services:
-            if service.cluster_ip(family):
+            if service.cluster_ip(family) and not service.for_another_proxy:
                 for port in service.ports:
                     self._add(service, port, shared.usable)
 

@@ -18,7 +18,7 @@ class Views:
         self._looking = [
             (service, port)
             for service in plan.services
-            if service.cluster_ip(family)
+            if service.cluster_ip(family) and not service.for_another_proxy
             for port in service.ports
             if not same_on_all_nodes(service, port, family)
         ]

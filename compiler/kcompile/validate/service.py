@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kcompile.labels import Labels
 from kcompile.model import Protocol, Service, ServicePort, ServiceType
 from kcompile.problems import printable
 from kcompile.validate.exposure import PLAIN, read_exposure
@@ -23,11 +22,6 @@ PROTOCOLS = ("TCP", "UDP", "SCTP")
 _MORE = frozenset({"ExternalName", "LoadBalancer"})
 _PLAIN = frozenset({"type", "selector", "ports"})
 """Fields of a spec that ask for nothing beyond what `read_service` itself does."""
-_LEFT_TO_OTHERS = (
-    "service.kubernetes.io/service-proxy-name",
-    "service.kubernetes.io/headless",
-)
-"""Labels of Services that kube-proxy installs nothing for (its informers leave them out)."""
 
 
 def read_service(value: Mapping[str, Any], review: Review) -> Service:
@@ -45,8 +39,6 @@ def read_service(value: Mapping[str, Any], review: Review) -> Service:
     ports = spec.get("ports") or ()
     if not (ports or stated.headless or service_type == "ExternalName"):
         review.required(("spec", "ports"), "only a headless or ExternalName Service may have none")
-    if service_type != "ExternalName" and not stated.headless:
-        _refuse_left_to_others(metadata.labels, review)
     return Service(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -68,12 +60,6 @@ def read_service(value: Mapping[str, Any], review: Review) -> Service:
         distribution=exposure.distribution,
         topology_hints=exposure.topology_hints,
     )
-
-
-def _refuse_left_to_others(labels: Labels, review: Review) -> None:
-    for key, _ in labels:
-        if key in _LEFT_TO_OTHERS:
-            review.not_implemented(("metadata", "labels", key), "a Service of another proxy")
 
 
 def _read_external_name(spec: Mapping[str, Any], service_type: str, review: Review) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 from kcompile.address import Family
-from kcompile.labels import Labels
+from kcompile.labels import Labels, is_for_another_proxy
 from kcompile.model import READY, EndpointSlice, EndpointState, SliceEndpoint, SlicePort
 from kcompile.problems import Code, printable
 from kcompile.source import Path
@@ -62,6 +62,7 @@ def read_slice(value: Mapping[str, Any], review: Review) -> tuple[EndpointSlice,
             endpoints=tuple(read),
             ports=read_ports,
             managed=labels.get(_MANAGED_BY) == _CONTROLLER,
+            for_another_proxy=is_for_another_proxy(metadata.labels),
         ),
     )
 
@@ -227,6 +228,7 @@ def read_endpoints(value: Mapping[str, Any], review: Review) -> tuple[EndpointSl
                 endpoints=tuple(endpoints),
                 ports=ports,
                 managed=False,
+                for_another_proxy=is_for_another_proxy(metadata.labels),
             )
             for family, endpoints in sorted(found.items())
         ]
