@@ -11,12 +11,19 @@ from kcompile.model import (
     ServicePort,
     Workload,
 )
+from kcompile.plan.capacity import capacity
 from kcompile.planned import Endpoint, Plan, PlannedNode, PlannedPod, PlannedPort, PlannedService
+from kcompile.render.plan_json import plan_json
 from plan_builder import settings
 
 _RUN_HTTPD: Labels = (("run", "httpd"),)
 _WEB: Labels = (("app", "web"), ("tier", "front"))
 _HTTPD = Container("httpd", "httpd", (ContainerPort("", 80, "TCP"),))
+
+
+def plan_text(plan: Plan) -> str:
+    """plan.json."""
+    return plan_json(plan, capacity(plan))
 
 
 def httpd_plan() -> Plan:

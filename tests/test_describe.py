@@ -7,15 +7,14 @@ import pytest
 
 from command_line import Answer, kcompile
 from kcompile.planned import Plan
-from kcompile.render.plan_json import plan_json
-from shown_plans import httpd_plan, myhttpd_plan, varied_plan
+from shown_plans import httpd_plan, myhttpd_plan, plan_text, varied_plan
 
 Describe = Callable[[str], Answer]
 
 
 def bundle_of(plan: Plan, folder: Path) -> None:
     folder.mkdir()
-    (folder / "plan.json").write_text(plan_json(plan))
+    (folder / "plan.json").write_text(plan_text(plan))
 
 
 @pytest.fixture
@@ -154,6 +153,7 @@ Addresses:
   Hostname:    f16-7-kubernetes02
 PodCIDR:              10.244.1.0/24
 PodCIDRs:             10.244.1.0/24
+Pod Addresses:        2 of 253 used in 10.244.1.0/24
 Non-terminated Pods:  (2 in total)
   Namespace  Name
   ---------  ----

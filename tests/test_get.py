@@ -15,8 +15,7 @@ from command_line import Answer, kcompile
 from kcompile.explain.yaml_text import yaml_object
 from kcompile.load import load
 from kcompile.planned import Plan
-from kcompile.render.plan_json import plan_json
-from shown_plans import httpd_plan, myhttpd_plan, varied_plan
+from shown_plans import httpd_plan, myhttpd_plan, plan_text, varied_plan
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "article"
 
@@ -25,7 +24,7 @@ Get = Callable[[str], Answer]
 
 def bundle_of(plan: Plan, folder: Path) -> Path:
     folder.mkdir()
-    (folder / "plan.json").write_text(plan_json(plan))
+    (folder / "plan.json").write_text(plan_text(plan))
     return folder
 
 
@@ -364,7 +363,7 @@ def test_yaml_text_is_read_alike_by_everyone(value: dict[str, object]) -> None:
 def test_plans_with_empty_lists_are_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = json.loads(plan_json(varied_plan()))
+    plan = json.loads(plan_text(varied_plan()))
     for section in ("nodes", "workloads", "pods", "services"):
         for key, value in plan[section][-1].items():
             if not isinstance(value, list):

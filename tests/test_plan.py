@@ -150,9 +150,15 @@ def test_node_pod_cidrs_are_distinct_and_in_range() -> None:
 
 
 def test_more_nodes_than_shares() -> None:
-    flags = Flags(pod_network_cidr="10.244.0.0/30", node_cidr_mask_size="30")
-    (message,) = errors(nodes(2), flags=flags)
-    assert "KC403: no pod CIDR is left for node" in message
+    flags = Flags(pod_network_cidr="10.244.0.0/29", node_cidr_mask_size="30")
+    (message,) = errors(nodes(7), flags=flags)
+    assert "KC403: the pod range 10.244.0.0/29, in shares of /30, is 5 shares short" in message
+    assert "7 are needed and it has 2; without one: Node n" in message
+    assert message.endswith(" and 2 more (--pod-network-cidr with a /27 has enough)")
+    flags = Flags(pod_network_cidr="10.244.0.0/23", node_cidr_mask_size="24")
+    (message,) = errors(nodes(5), flags=flags)
+    enough = "--pod-network-cidr with a /21 or --node-cidr-mask-size 26 has enough"
+    assert message.endswith(f" ({enough})")
 
 
 # ---- cluster addresses
@@ -175,7 +181,32 @@ def test_the_static_band_is_used_when_the_dynamic_one_is_full() -> None:
     }
     assert taken == set(range(2, 31)) - {10}
     (message,) = errors(text + service("more"), flags=flags)
-    assert "KC403: no address is left for Service" in message
+    assert "KC403: the service range 10.0.0.0/27 is 1 address short" in message
+    assert message.endswith("(--service-cidr with a /26 or a wider one has enough)")
+
+
+def test_node_ports_run_out() -> None:
+    ports = "[{name: a, port: 80}, {name: b, port: 81}]"
+    text = "".join(service(f"s{i}", ports=ports, spec="type: NodePort") for i in range(5))
+    (message,) = errors(text, flags=Flags(service_node_port_range="30000-30003"))
+    assert "KC403: the node port range 30000-30003 is 6 ports short" in message
+    assert "10 are needed and it has 4; without one: Service default/s2, " in message
+    assert "(--service-node-port-range with 10 ports or more has enough)" in message
+
+
+def test_a_freed_address_outside_its_range_is_given_to_nobody() -> None:
+    lock = planned(service("old", spec="clusterIP: 10.0.7.7")
+        + service("port", spec="type: NodePort", ports="[{port: 80, nodePort: 31000}]"),
+        flags=Flags(service_cidr="10.0.0.0/16")).lock  # fmt: skip
+    text = "".join(service(f"s{i}", spec="type: NodePort") for i in range(12))
+    flags = Flags(service_cidr="10.0.0.0/28", service_node_port_range="30000-30011")
+    plan = planned(text, flags=flags, lock=lock).plan
+    assert all(port < 30012 for (port,) in node_ports(plan).values())
+    found = errors(text + service("more", spec="type: NodePort"), flags=flags, lock=lock)
+    assert [message.partition(" is ")[0].partition("KC403: ")[2] for message in found] == [
+        "the node port range 30000-30011",
+        "the service range 10.0.0.0/28",
+    ]
 
 
 @pytest.mark.parametrize(

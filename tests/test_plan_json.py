@@ -18,9 +18,9 @@ from kcompile.labels import Labels, Requirement, Selector
 from kcompile.model import Container, ContainerPort, Namespace, Protocol, ServicePort
 from kcompile.planned import Endpoint, Plan, PlannedNode, PlannedPod, PlannedPort, PlannedService
 from kcompile.problems import InputError
-from kcompile.render.plan_json import FORMAT_VERSION, plan_json
+from kcompile.render.plan_json import FORMAT_VERSION
 from plan_builder import settings
-from shown_plans import httpd_plan, myhttpd_plan, varied_plan, workload
+from shown_plans import httpd_plan, myhttpd_plan, plan_text, varied_plan, workload
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMA = json.loads((DOCS / "plan.schema.json").read_text())
@@ -116,7 +116,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 def read_back(plan: Plan) -> Contents:
-    return bundle.parse(plan_json(plan), Path("plan.json"))
+    return bundle.parse(plan_text(plan), Path("plan.json"))
 
 
 @given(plans())
@@ -190,7 +190,7 @@ def test_nodes_namespaces_and_workloads_come_back(plan: Plan) -> None:
 
 @given(plans())
 def test_the_file_has_the_documented_form(plan: Plan) -> None:
-    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(plan_json(plan)))
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(plan_text(plan)))
 
 
 def test_the_schema_is_one() -> None:
@@ -200,7 +200,7 @@ def test_the_schema_is_one() -> None:
 
 @given(plans())
 def test_the_file_is_ascii_and_a_line_holds_one_thing(plan: Plan) -> None:
-    text = plan_json(plan)
+    text = plan_text(plan)
     assert text.isascii()
     assert text.endswith("}\n")
     lines = text.splitlines()
@@ -210,7 +210,7 @@ def test_the_file_is_ascii_and_a_line_holds_one_thing(plan: Plan) -> None:
 
 
 def test_the_article() -> None:
-    found = json.loads(plan_json(httpd_plan()))
+    found = json.loads(plan_text(httpd_plan()))
     assert found["pods"][0] == {
         "namespace": "default",
         "name": "httpd-741508562-4h08z",
@@ -233,7 +233,7 @@ def test_the_article() -> None:
 
 
 def test_absence_is_written_as_documented() -> None:
-    services = {each["name"]: each for each in json.loads(plan_json(varied_plan()))["services"]}
+    services = {each["name"]: each for each in json.loads(plan_text(varied_plan()))["services"]}
     assert services["bare"]["clusterIPs"] == ["None"]
     assert services["bare"]["portlessEndpoints"][0]["port"] is None
     assert services["far"]["clusterIPs"] == []
@@ -251,7 +251,7 @@ def test_a_new_endpoint_is_a_new_line() -> None:
         plan.services[0], ports=(dataclasses.replace(first, endpoints4=more),)
     )
     grown = dataclasses.replace(plan, services=(service, *plan.services[1:]))
-    before, after = (plan_json(each).splitlines() for each in (plan, grown))
+    before, after = (plan_text(each).splitlines() for each in (plan, grown))
     assert len(after) == len(before) + 1
     added = '{"ip": "10.244.9.9", "port": 80, "node": null, "pod": null, "ready": true}'
     assert [line.strip() for line in after if line.strip(" ,") not in strip_all(before)] == [added]
@@ -276,7 +276,7 @@ def test_what_is_not_a_plan_is_refused(text: str, where: str, why: str) -> None:
     assert why in problem.message
 
 
-PLAN = json.loads(plan_json(varied_plan()))
+PLAN = json.loads(plan_text(varied_plan()))
 
 
 def spots(value: object, path: tuple[str | int, ...] = ()) -> Iterable[tuple[str | int, ...]]:
@@ -308,7 +308,7 @@ def test_a_damaged_plan_is_refused_or_read(path: tuple[str | int, ...], other: o
 
 @pytest.mark.parametrize("plan", [httpd_plan(), myhttpd_plan(), varied_plan()])
 def test_the_same_plan_gives_the_same_text(plan: Plan) -> None:
-    assert plan_json(plan) == plan_json(dataclasses.replace(plan))
+    assert plan_text(plan) == plan_text(dataclasses.replace(plan))
 
 
 def strip_all(lines: Iterable[str]) -> set[str]:

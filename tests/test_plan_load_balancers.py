@@ -52,8 +52,8 @@ def test_without_a_status_a_pool_gives_one_and_the_lock_keeps_it() -> None:
 
 def test_a_pool_that_is_used_up() -> None:
     (message,) = errors(POOL, *(balanced(f"b{i}") for i in range(9)))
-    assert "KC403: no load balancer address is left for Service default/b" in message
-    assert "all 8 IPv4 addresses of the pools are taken" in message
+    assert "KC403: the supply of IPv4 load balancer addresses is 1 address short" in message
+    assert "9 are needed and it has 8; without one: Service default/b" in message
 
 
 def test_a_freed_address_goes_back_to_its_service_and_to_others_last() -> None:

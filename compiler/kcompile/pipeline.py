@@ -20,6 +20,7 @@ from kcompile.lower.rules import lower_rules
 from kcompile.lower.zones import lower_zones
 from kcompile.model import Objects
 from kcompile.plan import plan
+from kcompile.plan.capacity import capacity
 from kcompile.plan.keep import next_lock
 from kcompile.plan.lock import Lock, format_lock
 from kcompile.planned import Plan
@@ -103,7 +104,7 @@ def make_files(planned: Planned) -> Files:
     """The bundle of a plan."""
     sources = planned.sources()
     files = {
-        "plan.json": content(plan_json(planned.plan)),
+        "plan.json": content(plan_json(planned.plan, capacity(planned.plan))),
         **_dns_files(planned.plan),
         **_node_files(planned.plan),
     }

@@ -12,6 +12,7 @@ from kcompile.address import Cidr, Family
 from kcompile.labels import Labels, is_for_another_proxy
 from kcompile.model import (
     READY,
+    AddressPool,
     EndpointState,
     FamilyPolicy,
     IpMode,
@@ -149,3 +150,4 @@ class Plan:
     services: tuple[PlannedService, ...]
     origins: Mapping[Key, Origin]
     notes: tuple[Problem, ...]
+    pools: tuple[AddressPool, ...] = ()

@@ -14,6 +14,7 @@ from kcompile.explain.contents import (
     Namespace,
     Node,
     Pod,
+    PodRange,
     Service,
     ServicePort,
     Settings,
@@ -82,6 +83,7 @@ def _contents(value: object) -> Contents:
         case {
             "version": 1,
             "settings": settings,
+            "capacity": {"podCIDRs": list(pod_ranges)},
             "namespaces": list(namespaces),
             "nodes": list(nodes),
             "workloads": list(workloads),
@@ -99,6 +101,7 @@ def _contents(value: object) -> Contents:
     by_key = {(owner.namespace, owner.kind, owner.name): owner for owner in read_workloads}
     return Contents(
         settings=_settings(settings),
+        pod_ranges=tuple(map(_pod_range, pod_ranges)),
         namespaces=tuple(map(_namespace, namespaces)),
         nodes=read_nodes,
         workloads=read_workloads,
@@ -140,6 +143,13 @@ def _settings(value: object) -> Settings:
                 non_masquerade_cidrs=_texts(non_masquerade_cidrs),
             )
     raise _UnexpectedError("the settings", value)
+
+
+def _pod_range(value: object) -> PodRange:
+    match value:
+        case {"node": str(node), "cidr": str(cidr), "size": int(size), "used": int(used)}:
+            return PodRange(node, cidr, size, used)
+    raise _UnexpectedError("how full a pod CIDR is", value)
 
 
 def _namespace(value: object) -> Namespace:

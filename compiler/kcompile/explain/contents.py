@@ -39,6 +39,16 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class PodRange:
+    """A node's share of a pod range: how many addresses it has for pods, and how many have one."""
+
+    node: str
+    cidr: str
+    size: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerPort:
     name: str
     container_port: int
@@ -142,6 +152,7 @@ class Contents:
     """A bundle's plan. All tuples are in the order of the file."""
 
     settings: Settings
+    pod_ranges: tuple[PodRange, ...]
     namespaces: tuple[Namespace, ...]
     nodes: tuple[Node, ...]
     workloads: tuple[Workload, ...]

@@ -155,6 +155,7 @@ def _node(node: Node, contents: Contents) -> str:
         tail = [
             ("PodCIDR:", node.pod_cidrs[0]),
             ("PodCIDRs:", ",".join(node.pod_cidrs)),
+            *_pod_ranges(node, contents),
             *tail,
         ]
     pod_rows = [("Namespace", "Name"), ("---------", "----"), *pods]
@@ -168,6 +169,13 @@ def _node(node: Node, contents: Contents) -> str:
             _lines([("Events:", NONE)]),
         )
     )
+
+
+def _pod_ranges(node: Node, contents: Contents) -> list[_Field]:
+    """A line of our own, which kubectl has not: how full each range is."""
+    own = [each for each in contents.pod_ranges if each.node == node.name]
+    words = [f"{each.used} of {each.size} used in {each.cidr}" for each in own]
+    return [("Pod Addresses:" if index == 0 else "", each) for index, each in enumerate(words)]
 
 
 def _endpoints(endpoints: Endpoints) -> str:

@@ -50,6 +50,7 @@ def plan(cluster: Cluster, lock: Lock) -> Plan:
         services=services,
         origins=cluster.origins,
         notes=problems_of((*findings, *more, *notes)),
+        pools=cluster.pools,
     )
 
 

@@ -50,12 +50,20 @@ class Pool:
             if place is not None:
                 self.taken[place] = owner
                 return place
-        left = [(number, place) for place, number in self.freed.items() if place not in self.taken]
+        left = [
+            (number, place)
+            for place, number in self.freed.items()
+            if place not in self.taken and self._is_inside(place)
+        ]
         if not left:
             return None
         place = min(left)[1]
         self.taken[place] = owner
         return place
+
+    def _is_inside(self, place: int) -> bool:
+        """What was freed may lie outside: ranges can be changed."""
+        return any(band.first <= place < band.first + band.size for band in self.bands)
 
     def _free_place(self, key_digest: bytes, band: Band) -> int | None:
         if band in self.exhausted or band.size <= 0:

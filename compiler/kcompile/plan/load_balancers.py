@@ -7,6 +7,7 @@ from kcompile.model import Cluster, IpMode, Key, Service
 from kcompile.plan.choice import Band, Pool, digest
 from kcompile.plan.families import ServiceFamilies
 from kcompile.plan.lock import Lock, service_sections
+from kcompile.plan.shortage import shortage
 from kcompile.problems import Code, Finding
 from kcompile.source import Path
 
@@ -107,13 +108,16 @@ class _Pools:
         for service in self.cluster.services:
             ingress = [(family, address) for family, address, _ in service.load_balancer.ingress]
             self._occupy((*service.external_ips, *ingress), str(service.key))
+        without: list[Key] = []
         for service in self._without_locked(waiting):
             key = f"service/{service.namespace}/{service.name}/loadBalancer"
             address = self.pool.choose(digest(key), str(service.key))
             if address is not None:
                 self.given[service.key] = address
             elif self.pool.bands:
-                self._exhausted(service)
+                without.append(service.key)
+        if without:
+            self._exhausted(without)
 
     def _occupy(self, addresses: tuple[tuple[Family, int], ...], owner: str) -> None:
         for family, address in addresses:
@@ -158,13 +162,13 @@ class _Pools:
             self._report(service, Code.ADDRESS_MOVED, (), message)
         return False
 
-    def _exhausted(self, service: Service) -> None:
-        total = sum(band.size for band in self.pool.bands)
-        message = (
-            f"no load balancer address is left for {service.key}: all {total} IPv{self.family}"
-            " addresses of the pools are taken; another --load-balancer-pool has more"
-        )
-        self._report(service, Code.RANGE_EXHAUSTED, ("spec", "type"), message)
+    def _exhausted(self, without: list[Key]) -> None:
+        size = sum(band.size for band in self.pool.bands)
+        what = f"the supply of IPv{self.family} load balancer addresses"
+        hint = f"a --load-balancer-pool of {len(without)} more has enough"
+        message = shortage(what, "address", size, without)
+        origin = self.cluster.origins.get(without[0])
+        self.findings.append(Finding(Code.RANGE_EXHAUSTED, origin, (), message, hint))
 
     def _report(self, service: Service, code: Code, path: Path, message: str) -> None:
         origin = self.cluster.origins.get(service.key)

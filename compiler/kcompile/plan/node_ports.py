@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from kcompile.model import Cluster, Key, Service, ServicePort
 from kcompile.plan.choice import Band, Pool, digest, static_band_size
 from kcompile.plan.lock import Lock, PortKey, ServiceEntry, ServiceKey, service_sections
+from kcompile.plan.shortage import shortage
 from kcompile.problems import Code, Finding
 from kcompile.source import Path
 
@@ -53,8 +54,9 @@ def plan_node_ports(cluster: Cluster, lock: Lock) -> tuple[NodePorts, tuple[Find
     ]
     for entries, live in service_sections(lock):
         waiting = [each for each in waiting if not allocator.hold(each, entries, live=live)]
-    for request in waiting:
-        allocator.choose(request)
+    without = [request.service.key for request in waiting if not allocator.choose(request)]
+    if without:
+        allocator.exhausted(without)
     return allocator.given, tuple(allocator.findings)
 
 
@@ -141,21 +143,25 @@ class _Allocator:
             self._report(request, Code.ADDRESS_MOVED, request.path[:-1], message)
         return False
 
-    def choose(self, request: _Request) -> None:
+    def choose(self, request: _Request) -> bool:
+        """Whether a number is left for the request."""
         service, port = request.service, request.port
         name = f"{port.port}/{port.protocol}" if port else "healthCheck"
         key = f"service/{service.namespace}/{service.name}/{name}"
         shared = self._of_other_protocol(service, port) if port else 0
         number = shared or self.pool.choose(digest(key), request.owner)
-        if number is None:
-            first, last = self.cluster.settings.node_ports
-            message = (
-                f"no node port is left for {service.key}: all of {first}-{last} are taken;"
-                " a wider --service-node-port-range has more"
-            )
-            self._report(request, Code.RANGE_EXHAUSTED, request.path[:-1], message)
-        else:
+        if number is not None:
             self._give(request, number)
+        return number is not None
+
+    def exhausted(self, without: list[Key]) -> None:
+        first, last = self.cluster.settings.node_ports
+        size = last - first + 1
+        what = f"the node port range {first}-{last}"
+        hint = f"--service-node-port-range with {size + len(without)} ports or more has enough"
+        message = shortage(what, "port", size, without)
+        origin = self.cluster.origins.get(without[0])
+        self.findings.append(Finding(Code.RANGE_EXHAUSTED, origin, (), message, hint))
 
     def _give(self, request: _Request, number: int) -> None:
         key, port = request.service.key, request.port

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from kcompile.address import BITS, Cidr
-from kcompile.model import Cluster, Node
+from kcompile.model import Cluster, Key, Node
 from kcompile.plan.choice import Band, Pool, digest
 from kcompile.plan.lock import Lock
+from kcompile.plan.shortage import shortage
 from kcompile.problems import Code, Finding
 
 
@@ -44,15 +45,18 @@ class _PodRange:
     def plan(self) -> None:
         waiting = [node for node in self.cluster.nodes if not self._stated(node)]
         waiting = [node for node in waiting if not self._locked(node)]
+        without: list[Key] = []
         for node in waiting:
             # The key has no family for the first range, so that dual stack moves nothing.
             key = f"node/{node.name}" if self.pods.family == 4 else f"node/{node.name}/6"
             number = self.pool.choose(digest(key), node.name)
             if number is None:
-                self._exhausted(node)
+                without.append(node.key)
             else:
                 base = self.pods.base + (number << BITS[self.pods.family] - self.mask)
                 self.given[node.name] = [Cidr(self.pods.family, base, self.mask)]
+        if without:
+            self._exhausted(without)
 
     def _stated(self, node: Node) -> bool:
         return self._give(node, [c for c in node.pod_cidrs if c.family == self.pods.family])
@@ -88,13 +92,22 @@ class _PodRange:
         first, last = cidr.base - self.pods.base >> shift, cidr.last - self.pods.base >> shift
         return range(first, last + 1)
 
-    def _exhausted(self, node: Node) -> None:
-        message = (
-            f"no pod CIDR is left for node {node.name}: {self.pods} has"
-            f" {self.pool.bands[0].size} shares of /{self.mask} for {len(self.cluster.nodes)}"
-            " nodes; a wider --pod-network-cidr or a longer node mask has more"
-        )
-        self._report(node, Code.RANGE_EXHAUSTED, message)
+    def _exhausted(self, without: list[Key]) -> None:
+        size = self.pool.bands[0].size
+        bits = (size + len(without) - 1).bit_length() - (size.bit_length() - 1)
+        what = f"the pod range {self.pods}, in shares of /{self.mask},"
+        wider, longer = self.pods.prefix - bits, self.mask + bits
+        enough = [f"--pod-network-cidr with a /{wider}"] if wider > 0 else []
+        if longer < BITS[self.pods.family] - 1:
+            both = len(self.cluster.settings.pod_cidrs) > 1
+            option = (
+                f"--node-cidr-mask-size-ipv{self.pods.family}" if both else "--node-cidr-mask-size"
+            )
+            enough.append(f"{option} {longer}")
+        hint = f"{' or '.join(enough)} has enough" if enough else ""
+        message = shortage(what, "share", size, without)
+        origin = self.cluster.origins.get(without[0])
+        self.findings.append(Finding(Code.RANGE_EXHAUSTED, origin, (), message, hint))
 
     def _report(self, node: Node, code: Code, message: str) -> None:
         self.findings.append(Finding(code, self.cluster.origins.get(node.key), (), message))

@@ -1,12 +1,14 @@
 """Each Service's cluster addresses: stated, locked, or chosen."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kcompile.address import Cidr, Family, format_ip
 from kcompile.model import Cluster, Key, Service
 from kcompile.plan.choice import Band, Pool, digest, static_band_size
 from kcompile.plan.families import ServiceFamilies
 from kcompile.plan.lock import Lock, service_sections
+from kcompile.plan.shortage import shortage
 from kcompile.problems import Code, Finding
 from kcompile.resolve.services import DNS, KUBERNETES, reserved_address
 from kcompile.source import Path
@@ -61,14 +63,17 @@ class _Range:
         waiting = [(service, key) for service, key in services if not self._stated(service)]
         # Any Service may state the tenth address and be the cluster's DNS Service.
         self._reserve(DNS)
+        without: list[Key] = []
         for service, key in self._without_locked(waiting):
             # What is hashed has no family, so a second family moves nothing.
             hashed = digest(f"service/{service.namespace}/{service.name}")
             address = self.pool.choose(hashed, str(key))
             if address is None:
-                self._exhausted(service)
+                without.append(key)
             else:
                 self.given[key] = address
+        if without:
+            self._exhausted(without)
 
     def _stated(self, service: Service) -> bool:
         """Take the address that a Service states for this family, if it states one."""
@@ -133,12 +138,15 @@ class _Range:
         message = f"{service.key} loses its address {text}: {reason}"
         self._report(service, Code.ADDRESS_MOVED, (), message)
 
-    def _exhausted(self, service: Service) -> None:
-        message = (
-            f"no address is left for {service.key}: all {usable(self.cidr)[1]} of {self.cidr}"
-            " are taken; a wider --service-cidr has more"
-        )
-        self._report(service, Code.RANGE_EXHAUSTED, (), message)
+    def _exhausted(self, without: list[Key]) -> None:
+        size, wider = usable(self.cidr)[1], self.cidr
+        while wider.prefix and usable(wider)[1] < size + len(without):
+            wider = replace(wider, prefix=wider.prefix - 1)
+        what = f"the service range {self.cidr}"
+        hint = f"--service-cidr with a /{wider.prefix} or a wider one has enough"
+        message = shortage(what, "address", size, without)
+        origin = self.cluster.origins.get(without[0])
+        self.findings.append(Finding(Code.RANGE_EXHAUSTED, origin, (), message, hint))
 
 
 def usable(cidr: Cidr) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from json.encoder import encode_basestring_ascii as quoted
 
 from kcompile import planned
 from kcompile.address import Cidr, Family, format_ip
+from kcompile.capacity import Banded, Capacity, Filling
 from kcompile.labels import Labels, Selector
 from kcompile.model import Container, Namespace, Settings, Workload
 
@@ -15,12 +16,13 @@ FORMAT_VERSION = 1
 """Rises when a key changes its meaning or goes away, not when one is added."""
 
 
-def plan_json(plan: planned.Plan) -> str:
+def plan_json(plan: planned.Plan, capacity: Capacity) -> str:
     pieces = [f'{{\n  "version": {FORMAT_VERSION},\n  "settings": {{\n']
     pieces.append(
         ",\n".join(f'    "{key}": {value}' for key, value in settings_pairs(plan.settings))
     )
     pieces.append("\n  }")
+    pieces.append(f',\n  "capacity": {_capacity(capacity)}')
     pieces += _section("namespaces", map(_namespace, plan.namespaces))
     pieces += _section("nodes", map(_node, plan.nodes))
     pieces += _section("workloads", map(_workload, plan.workloads))
@@ -58,6 +60,36 @@ def settings_pairs(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "nodePortAddresses", _cidrs(settings.node_port_addresses)
     yield "rejectUnmatchedServiceIPs", _boolean(settings.reject_unmatched)
     yield "nonMasqueradeCIDRs", _cidrs(settings.non_masquerade_cidrs)
+
+
+def _capacity(capacity: Capacity) -> str:
+    """A range a line."""
+    nodes = (
+        f'{{"node": {quoted(each.node)}, "cidr": "{each.cidr}", {_filling(each.pods)}}}'
+        for each in capacity.nodes
+    )
+    services = (f'{{"cidr": "{cidr}", {_banded(own)}}}' for cidr, own in capacity.services)
+    pools = (
+        f'{{"namespace": {quoted(each.namespace)}, "name": {quoted(each.name)}, '
+        f'"family": "IPv{each.family}", {_filling(each.addresses)}}}'
+        for each in capacity.pools
+    )
+    return (
+        f'{{\n    "podCIDRs": {_lines(nodes, 6)},\n    "serviceCIDRs": {_lines(services, 6)},\n'
+        f'    "nodePorts": {{{_banded(capacity.node_ports)}}},\n'
+        f'    "loadBalancerPools": {_lines(pools, 6)}\n  }}'
+    )
+
+
+def _banded(range_: Banded) -> str:
+    return (
+        f'{_filling(range_.whole)}, "static": {{{_filling(range_.static)}}}, '
+        f'"dynamic": {{{_filling(range_.dynamic)}}}'
+    )
+
+
+def _filling(filling: Filling) -> str:
+    return f'"size": {filling.size}, "used": {filling.used}'
 
 
 def _namespace(namespace: Namespace) -> str:
