@@ -217,15 +217,15 @@ class TestDeployment:
         ]
 
     def test_ignored_fields_are_told_once(self) -> None:
-        steered = DEPLOYMENT + "      nodeSelector: {disk: ssd}\n      schedulerName: mine\n"
+        steered = DEPLOYMENT + "      hostAliases: [{ip: 192.0.2.1}]\n      schedulerName: mine\n"
         assert notes_on(f"{steered}---\n{steered.replace('name: shop', 'name: bank')}") == [
             (
-                "shop.yaml:10:21: KC224: warning: spec.template.spec.nodeSelector is ignored"
+                "shop.yaml:10:20: KC224: warning: spec.template.spec.hostAliases is ignored"
                 " in 2 objects"
             ),
             (
                 "shop.yaml:11:22: KC224: warning: spec.template.spec.schedulerName is ignored"
-                " in 2 objects"
+                " in 2 objects (pods are placed as the default scheduler would)"
             ),
         ]
 
@@ -259,6 +259,7 @@ class TestNode:
                 Cidr(4, parse_ip("10.244.1.0")[1], 24),
                 Cidr(6, parse_ip("fd00:1::")[1], 64),
             ),
+            allocatable=(("cpu", 4000),),
         )
 
     @pytest.mark.parametrize(

@@ -25,6 +25,15 @@ def _table(name: str) -> list[Any]:
     ]
 
 
+def _pod_cases(name: str) -> list[Any]:
+    """The changes of a table of pods' specs, as changes of a Deployment."""
+    base = yaml.safe_load((_FOLDER / "deployment_rules.yaml").read_text("utf-8"))["base"]
+    return [
+        pytest.param(base, verdict, why, {"spec": {"template": {"spec": change}}}, field, id=param)
+        for (_, verdict, why, change, field), param in ((p.values, p.id) for p in _table(name))
+    ]
+
+
 def _merge(value: Any, change: Any) -> Any:
     """RFC 7386, but the null of `{a: ~}` in a list stays."""
     if not isinstance(change, dict):
@@ -59,6 +68,7 @@ def _verdict(errors: list[Problem]) -> str:
         *_table("deployment_rules.yaml"),
         *_table("endpointslice_rules.yaml"),
         *_table("endpoints_rules.yaml"),
+        *_pod_cases("scheduling_rules.yaml"),
     ],
 )
 def test_verdict_is_that_of_kubernetes(

@@ -11,16 +11,16 @@ from kcompile.validate.ports import read_container_ports
 from kcompile.validate.process import check_process
 from kcompile.validate.review import Review
 
-_POD: Path = ("spec", "template", "spec")
-_PLAIN = frozenset({"name", "image", "ports", "args", "command", "workingDir", "tty", "stdin"})
-"""Fields that `_read_container` handles itself, or that Kubernetes takes as they are."""
+_PLAIN = frozenset(
+    {"name", "image", "ports", "args", "command", "workingDir", "tty", "stdin", "resources"}
+)
+"""Fields that are read elsewhere, or that Kubernetes takes as they are."""
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 
 
 def read_containers(
-    containers: Sequence[Mapping[str, Any]], volumes: frozenset[str], review: Review
+    containers: Sequence[Mapping[str, Any]], volumes: frozenset[str], review: Review, path: Path
 ) -> tuple[Container, ...]:
-    path = (*_POD, "containers")
     if not containers:
         review.required(path, "a pod has at least one container")
     read = []
@@ -42,25 +42,26 @@ def read_init_containers(
     names: set[str],
     volumes: frozenset[str],
     review: Review,
+    path: Path,
 ) -> tuple[Container, ...]:
     """The restartable ones (KEP-753), whose ports count; all are checked."""
     sidecars = []
     taken = set(names)
     for index, container in enumerate(containers):
-        path: Path = (*_POD, "initContainers", index)
-        item = _read_container(container, volumes, review, path)
+        here = (*path, index)
+        item = _read_container(container, volumes, review, here)
         if item.name in taken:
-            review.duplicate((*path, "name"), item.name)
+            review.duplicate((*here, "name"), item.name)
         taken.add(item.name)
         policy = container.get("restartPolicy")
         if policy is not None:
-            review.one_of((*path, "restartPolicy"), policy, ("Always",))
+            review.one_of((*here, "restartPolicy"), policy, ("Always",))
             sidecars.append(item)
             continue
         for key in _PROBES:
             if container.get(key) is not None:
                 why = "may only be set on an init container with restartPolicy Always"
-                review.forbidden((*path, key), why)
+                review.forbidden((*here, key), why)
     return tuple(sidecars)
 
 

@@ -10,6 +10,7 @@ from kcompile.source import Path
 from kcompile.validate.addresses import IpAddress, read_cidr, read_ip
 from kcompile.validate.metadata import read_cluster_metadata
 from kcompile.validate.names import DNS_LABEL, DNS_SUBDOMAIN, LABEL_VALUE, QUALIFIED_NAME
+from kcompile.validate.resources import read_allocatable
 from kcompile.validate.review import Review
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -30,6 +31,7 @@ def read_node(value: Mapping[str, Any], review: Review) -> Node:
         bool(spec.get("unschedulable")),
         _read_addresses(status.get("addresses") or (), review),
         _read_pod_cidrs(spec, review),
+        read_allocatable(status, review),
     )
 
 

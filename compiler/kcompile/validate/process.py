@@ -1,12 +1,10 @@
-"""What a container runs with: environment, mounts, probes, resources.
+"""What a container runs with: environment, mounts, probes.
 
 None of it reaches an output; it is held to Kubernetes' rules so that a build that passes here
 passes there.
 """
 
-import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from kcompile.source import Path
@@ -18,13 +16,6 @@ _MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 _ACTIONS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 _SECONDS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds")
 _THRESHOLDS = ("successThreshold", "failureThreshold")
-_QUANTITY = re.compile(
-    r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?"
-)
-_SCALES: dict[str, int] = dict(zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True))
-_BINARY: dict[str, int] = {
-    f"{letter}i": 1024**power for power, letter in enumerate("KMGTPE", start=1)
-}
 
 
 def check_process(
@@ -45,8 +36,6 @@ def check_process(
     for key, action in (container.get("lifecycle") or {}).items():
         if isinstance(action, Mapping):
             _check_action(action, review, (*path, "lifecycle", key))
-    if container.get("resources"):
-        _check_resources(container["resources"], review, (*path, "resources"))
 
 
 def _check_variable(variable: Mapping[str, Any], review: Review, path: Path) -> None:
@@ -111,40 +100,3 @@ def _check_action(action: Mapping[str, Any], review: Review, path: Path) -> None
             review.name((*path, key, "port"), port, PORT_NAME)
         else:
             review.within((*path, key, "port"), port or 0, 1, 65535)
-
-
-def _check_resources(resources: Mapping[str, Any], review: Review, path: Path) -> None:
-    limits = _read_quantities(resources, "limits", review, path)
-    requests = _read_quantities(resources, "requests", review, path)
-    for name, amount in requests.items():
-        if name in limits and amount > limits[name]:
-            allowed = f"must not be more than the limit, {resources['limits'][name]}"
-            review.invalid((*path, "requests", name), resources["requests"][name], allowed)
-    if requests:
-        review.ignored((*path, "requests"))
-
-
-def _read_quantities(
-    resources: Mapping[str, Any], key: str, review: Review, path: Path
-) -> dict[str, Decimal]:
-    amounts: dict[str, Decimal] = {}
-    for name, text in (resources.get(key) or {}).items():
-        amount = _quantity(str(text))
-        if amount is None or amount < 0:
-            allowed = "must be a quantity such as 100m, 0.5 or 64Mi"
-            review.invalid((*path, key, name), text, allowed)
-        else:
-            amounts[name] = amount
-    return amounts
-
-
-def _quantity(text: str) -> Decimal | None:
-    parts = _QUANTITY.fullmatch(text) if len(text) <= 40 else None
-    if parts is None:
-        return None
-    number, suffix = Decimal(parts[1]), parts[2] or ""
-    if suffix in _BINARY:
-        return number * _BINARY[suffix]
-    if suffix in _SCALES:
-        return number.scaleb(_SCALES[suffix])
-    return Decimal(number.scaleb(int(suffix[1:] or 0)))

@@ -6,7 +6,7 @@ from kcompile.validate.review import Ledger, Tally
 
 def remarks(ledger: Ledger) -> list[Finding]:
     return [
-        Finding(code, tally.first, tally.path, _message(code, subject, tally), _hint(code))
+        Finding(code, tally.first, tally.path, _message(code, subject, tally), _hint(code, subject))
         for (code, subject), tally in ledger.tallies.items()
     ]
 
@@ -30,5 +30,7 @@ def _message(code: Code, subject: str, tally: Tally) -> str:
             return f"{shown} has no part in packets, addresses or names: {objects} ignored"
 
 
-def _hint(code: Code) -> str:
+def _hint(code: Code, subject: str) -> str:
+    if code is Code.IGNORED_FIELD and subject.endswith(".schedulerName"):
+        return "pods are placed as the default scheduler would"
     return "write apiVersion: apps/v1" if code is Code.REMOVED_VERSION else ""

@@ -9,7 +9,7 @@ from kcompile.problems import Code, printable
 from kcompile.source import Path
 from kcompile.validate.metadata import read_metadata
 from kcompile.validate.names import DNS_SUBDOMAIN
-from kcompile.validate.pod import read_template
+from kcompile.validate.pod import Place, read_template
 from kcompile.validate.review import Review
 from kcompile.validate.schema import field_path
 from kcompile.validate.selector import read_selector
@@ -33,7 +33,8 @@ def read_deployment(value: Mapping[str, Any], review: Review) -> Workload:
         replicas = 1
     elif not 0 <= replicas <= _INT32:
         review.within(("spec", "replicas"), replicas, 0, _INT32)
-    template = read_template(spec.get("template") or {}, review)
+    place = Place("Deployment", metadata.namespace, ("spec", "template"))
+    template = read_template(spec.get("template") or {}, place, review)
     selector = _read_selector(spec, value["apiVersion"], template, review)
     if spec.get("strategy"):
         _check_strategy(spec["strategy"], review)
