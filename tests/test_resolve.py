@@ -8,7 +8,7 @@ import pytest
 from cluster_objects import DUAL, balanced, decided, dual_node, node, pool, service
 from kcompile.address import parse_ip
 from kcompile.model import Object
-from kcompile.problems import InputError
+from kcompile.problems import Code, InputError, Problem, Severity
 from kcompile.resolve.flags import Flags
 from notation import planned
 from notation import service as service_text
@@ -21,6 +21,10 @@ def errors(flags: Flags, *objects: Object) -> list[str]:
     with pytest.raises(InputError) as caught:
         decided(*objects, flags=flags)
     return [str(problem) for problem in caught.value.problems if problem.severity.value == "error"]
+
+
+def of_errors(error: InputError) -> list[Problem]:
+    return [each for each in error.problems if each.severity is Severity.ERROR]
 
 
 def masks(flags: Flags) -> dict[int, int]:
@@ -64,9 +68,9 @@ def test_the_service_ranges_say_which_family_is_primary(
         ("fd00::/64", POD6, "service range fd00::/64 is too large: an IPv6 one is /108 or smaller"),
         ("10.0.0.0/8", None, "an IPv4 one is /12 or smaller"),
         ("fd00:10:244::/112", POD6, f"service range fd00:10:244::/112 overlaps pod range {POD6}"),
-        ("10.96.0.0/33", None, "cannot be read"),
-        ("", None, "cannot be read"),
-        ("10.96.0.0/12,", None, "cannot be read"),
+        ("10.96.0.0/33", None, "CIDR[,CIDR] is allowed"),
+        ("", None, "CIDR[,CIDR] is allowed"),
+        ("10.96.0.0/12,", None, "CIDR[,CIDR] is allowed"),
     ],
 )
 def test_ranges_that_do_not_fit(services: str | None, pods: str | None, message: str) -> None:
@@ -109,7 +113,7 @@ def test_masks(flags: Flags, expected: dict[int, int]) -> None:
         (ranges(SERVICE6, "fd00::/120", whole="127"), "but /120 to /126 is possible"),
         (ranges(None, None, whole="31"), "but /16 to /30 is possible"),
         (ranges(SERVICE6, "fd00::/40"), "a node's share of pod range fd00::/40 is a /64"),
-        (ranges(None, None, whole="x"), "cannot be read"),
+        (ranges(None, None, whole="x"), "'x': a number of bits is allowed"),
     ],
 )
 def test_masks_that_do_not_fit(flags: Flags, message: str) -> None:
@@ -197,3 +201,50 @@ def test_pools_do_not_overlap_the_cluster_s_ranges_nor_each_other() -> None:
     (message,) = errors(Flags(load_balancer_pools=("192.0.2.0/31",)), two[0])
     assert "192.0.2.0-192.0.2.255 overlaps 192.0.2.0-192.0.2.1 of --load-balancer-pool" in message
     assert decided(two[0], pool("b", "192.0.3.0-192.0.3.9")).plan
+
+
+# ---- who is to blame
+
+
+def test_a_default_is_never_to_blame() -> None:
+    (message,) = errors(Flags(pod_network_cidr="10.96.0.0/16"))
+    assert message.startswith(
+        "--pod-network-cidr:1:1: KC302: pod range 10.96.0.0/16 overlaps service range 10.96.0.0/12"
+    )
+    configuration = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"
+    for networking in (
+        "podSubnet: 10.96.0.0/16",
+        "podSubnet: 'fd00::/56'",
+        "serviceSubnet: 10.244.0.0/24",
+    ):
+        with pytest.raises(InputError) as raised:
+            planned(f"{configuration}networking: {{{networking}}}\n")
+        (problem,) = of_errors(raised.value)
+        assert (problem.code, problem.position.line) == (Code.SETTINGS_CONFLICT, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("40000-30000", "node port range 40000-30000: its first port is above its last"),
+        ("0-70000", "node port range 0-70000: 1-65535 is allowed"),
+        ("x", "'x': FIRST-LAST or FIRST+MORE is allowed"),
+    ],
+)
+def test_node_port_ranges_that_cannot_be(text: str, wrong: str) -> None:
+    (message,) = errors(Flags(service_node_port_range=text))
+    assert message == f"--service-node-port-range:1:1: KC303: {wrong}"
+
+
+def test_an_address_that_two_nodes_have_is_shown_where_it_stands() -> None:
+    document = "apiVersion: v1\nkind: Node\nmetadata: {{name: {}}}\nstatus:\n  addresses:\n{}---\n"
+    one = document.format("n1", "  - {type: InternalIP, address: 192.0.2.1}\n")
+    other = document.format(
+        "n2",
+        "  - {type: Hostname, address: n2}\n  - {type: InternalIP, address: 192.0.2.1}\n",
+    )
+    with pytest.raises(InputError) as raised:
+        planned(one + other)
+    (problem,) = of_errors(raised.value)
+    assert problem.code is Code.NODE_CONFLICT
+    assert (problem.position.line, problem.position.column) == (14, 33)

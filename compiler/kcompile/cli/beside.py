@@ -14,7 +14,14 @@ _WORTH_IT = 1 << 20  # bytes of input
 def is_worth_it(inputs: Sequence[tuple[str, bytes]]) -> bool:
     """Whether a second process would make a build of these inputs faster."""
     enough = sum(len(content) for _, content in inputs) >= _WORTH_IT
-    return enough and hasattr(os, "fork") and len(os.sched_getaffinity(0)) > 1
+    return enough and hasattr(os, "fork") and _processors() > 1
+
+
+def _processors() -> int:
+    """How many this process may use, where the system says so; how many there are elsewhere."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def beside(work: Callable[[], T]) -> Callable[[], T]:

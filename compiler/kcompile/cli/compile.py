@@ -31,8 +31,16 @@ _OPTIONS = (
     ),
     click.option("--locked", is_flag=True, help="Fail if the lock would change."),
     click.option("--no-lock", is_flag=True, help="Neither read nor write a lock."),
-    click.option("--service-cidr", metavar="CIDR", help="The range of Services' addresses."),
-    click.option("--pod-network-cidr", metavar="CIDR", help="The range of pods' addresses."),
+    click.option(
+        "--service-cidr",
+        metavar="CIDR[,CIDR]",
+        help="The range of Services' addresses; with two, IPv4 and IPv6, a dual-stack cluster.",
+    ),
+    click.option(
+        "--pod-network-cidr",
+        metavar="CIDR[,CIDR]",
+        help="The range of pods' addresses; one for each family.",
+    ),
     click.option(
         "--node-cidr-mask-size", metavar="BITS", help="The prefix length of each node's pod range."
     ),

@@ -27,6 +27,16 @@ def locate(origin: Origin, path: Path, at_key: bool = False) -> Position:
     return _lines(origin).position(offset)
 
 
+def path_to(origin: Origin, path: Path, is_it: Callable[[str], bool]) -> Path:
+    """The path of the first text for which `is_it` holds, of those at a path and below it; the
+    path itself where there is none."""
+    node, _, found = _descend(_root(origin), origin.path + path)
+    for below, each in _walk(node, _children_of_any) if found else ():
+        if isinstance(each, Scalar) and isinstance(each.value, str) and is_it(each.value):
+            return path + below
+    return path
+
+
 def problems_of(findings: Iterable[Finding]) -> tuple[Problem, ...]:
     """Findings with their positions, in the order of these, without repetitions."""
     problems: set[Problem] = set()
@@ -136,6 +146,11 @@ def _children_of_value(value: Any) -> list[tuple[str | int, Any]]:
 
 def _children_of_node(node: Node) -> list[tuple[str | int, Node]]:
     """Containers in a container, last first."""
+    return [pair for pair in _children_of_any(node) if not isinstance(pair[1], Scalar)]
+
+
+def _children_of_any(node: Node) -> list[tuple[str | int, Node]]:
+    """What is in a container, last first."""
     children: list[tuple[str | int, Node]]
     match node:
         case Scalar():
@@ -144,4 +159,4 @@ def _children_of_node(node: Node) -> list[tuple[str | int, Node]]:
             children = [(key, child) for key, (_, child) in node.entries.items()]
         case Sequence():
             children = list(enumerate(node.items))
-    return [pair for pair in reversed(children) if not isinstance(pair[1], Scalar)]
+    return children[::-1]

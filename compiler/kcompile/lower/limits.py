@@ -8,7 +8,7 @@ from kcompile.ir import Record
 from kcompile.lower.names import MAX_LABEL, alias, name_service
 from kcompile.lower.reverse import cut, reverse_origin
 from kcompile.lower.zones import service_records
-from kcompile.model import Key
+from kcompile.model import Key, Namespace
 from kcompile.planned import Plan, PlannedService
 from kcompile.problems import Code, Finding, printable
 from kcompile.source import Path
@@ -33,7 +33,7 @@ def check_names(plan: Plan) -> tuple[Finding, ...]:
         return (_finding(plan, _CLUSTER, ("networking", "dnsDomain"), wrong),)
     findings = [*_ranges(plan)]
     findings += [
-        _finding(plan, namespace.key, ("metadata", "name"), wrong)
+        _of_namespace(plan, namespace, wrong)
         for namespace in plan.namespaces
         if (wrong := _too_long(f"_ent.{namespace.name}.svc.{domain}"))
     ]
@@ -46,6 +46,17 @@ def _finding(
     plan: Plan, key: Key, path: Path, message: str, code: Code = Code.NAME_TOO_LONG
 ) -> Finding:
     return Finding(code, plan.origins.get(key), path, f"{key}: {message}")
+
+
+def _of_namespace(plan: Plan, namespace: Namespace, message: str) -> Finding:
+    """Where it is declared, or where the first object that uses it names it."""
+    if namespace.key in plan.origins:
+        return _finding(plan, namespace.key, ("metadata", "name"), message)
+    users = (key for key in plan.origins if key.namespace == namespace.name)
+    user = min(users, default=namespace.key)
+    origin = plan.origins.get(user)
+    path: Path = ("metadata", "namespace") if origin else ()
+    return Finding(Code.NAME_TOO_LONG, origin, path, f"{namespace.key}: {message}")
 
 
 def _too_long(name: str) -> str:

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from kcompile.address import Family, format_ip, parse_ip
-from kcompile.load.locate import locate
+from kcompile.address import Cidr, Family, format_ip, parse_cidr, parse_ip
+from kcompile.load.locate import locate, path_to
 from kcompile.model import Key, Node, Settings
 from kcompile.problems import Code, Finding, printable
 from kcompile.resolve.flags import Flags
-from kcompile.source import Origin
+from kcompile.source import Origin, Path
 
 STAND_IN = Node("node-1", (), (), False, (), ())
 """The one node of a build without Node documents: every pod fits on it."""
@@ -93,7 +93,7 @@ def _check_addresses(nodes: Sequence[Node], origins: Origins) -> Iterator[Findin
                     f"node {node.name} has the address {format_ip(*address)} of node"
                     f" {other.name} ({_where(other, origins)})"
                 )
-                yield _finding(node, origins, Code.NODE_CONFLICT, message, "status", "addresses")
+                yield _conflict(node, origins, message, ("status", "addresses"), address)
 
 
 def _check_pod_cidrs(
@@ -104,7 +104,7 @@ def _check_pod_cidrs(
         if not any(pods.covers(cidr) for pods in settings.pod_cidrs):
             ranges = ", ".join(map(str, settings.pod_cidrs))
             message = f"podCIDR {cidr} of node {node.name} lies outside the pod range {ranges}"
-            yield _finding(node, origins, Code.NODE_CONFLICT, message, "spec", "podCIDR")
+            yield _conflict(node, origins, message, ("spec",), cidr)
     # Sorted by first address, so a range that overlaps an earlier one overlaps the widest so far.
     widest = stated[0] if stated else None
     for entry in stated[1:]:
@@ -113,9 +113,25 @@ def _check_pod_cidrs(
                 f"podCIDR {entry[0]} of node {entry[1]} overlaps {widest[0]} of node"
                 f" {widest[1]} ({_where(widest[2], origins)})"
             )
-            yield _finding(entry[2], origins, Code.NODE_CONFLICT, message, "spec", "podCIDR")
+            yield _conflict(entry[2], origins, message, ("spec",), entry[0])
         if not widest or entry[0].last >= widest[0].last:
             widest = entry
+
+
+def _conflict(
+    node: Node, origins: Origins, message: str, path: Path, value: Cidr | tuple[Family, int]
+) -> Finding:
+    """At the very address or range, which may be spelled in more than one way."""
+
+    def is_it(text: str) -> bool:
+        try:
+            return (parse_cidr(text) if isinstance(value, Cidr) else parse_ip(text)) == value
+        except ValueError:
+            return False
+
+    origin = origins.get(node.key)
+    place = path_to(origin, path, is_it) if origin else ()
+    return _finding(node, origins, Code.NODE_CONFLICT, message, *place)
 
 
 def _where(node: Node, origins: Origins) -> str:

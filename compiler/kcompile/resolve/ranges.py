@@ -29,10 +29,17 @@ def check_ranges(pods: Ranges, services: Ranges) -> Iterator[Finding]:
             )
         for other in pods.value:
             if cidr.overlaps(other):
-                yield services.finding(
-                    Code.SETTINGS_CONFLICT,
-                    f"service range {cidr} overlaps pod range {other} ({pods})",
-                )
+                yield _overlap(cidr, other, pods, services)
+
+
+def _overlap(cidr: Cidr, other: Cidr, pods: Ranges, services: Ranges) -> Finding:
+    """Where the service range is nobody's statement, the pod range is to blame."""
+    if services.is_default:
+        message = f"pod range {other} overlaps service range {cidr} ({services})"
+        return pods.finding(Code.SETTINGS_CONFLICT, message, "--service-cidr gives another one")
+    message = f"service range {cidr} overlaps pod range {other} ({pods})"
+    hint = "--pod-network-cidr gives another one" if pods.is_default else ""
+    return services.finding(Code.SETTINGS_CONFLICT, message, hint)
 
 
 def check_node_masks(pods: Ranges, masks: Mapping[Family, Stated[int]]) -> Iterator[Finding]:
@@ -40,7 +47,7 @@ def check_node_masks(pods: Ranges, masks: Mapping[Family, Stated[int]]) -> Itera
         mask = masks[cidr.family]
         longest = min(cidr.prefix + _NODE_BITS, _LONGEST_NODE_MASK[cidr.family])
         if not cidr.prefix <= mask.value <= longest:
-            culprit = pods if mask.label == "default" else mask
+            culprit = pods if mask.is_default else mask
             yield culprit.finding(
                 Code.SETTING_INVALID,
                 f"a node's share of pod range {cidr} is a /{mask.value},"
@@ -74,7 +81,7 @@ def _check_families(pods: Ranges, services: Ranges) -> Iterator[Finding]:
     of the service ranges is the Services', that of the pod ranges the pods'."""
     if set(families_of(pods)) == set(families_of(services)):
         return
-    if services.label == "default" and pods.label != "default":
+    if services.is_default and not pods.is_default:
         culprit, other, what, flag = pods, services, "pod", "--service-cidr"
     else:
         culprit, other, what, flag = services, pods, "service", "--pod-network-cidr"

@@ -21,6 +21,10 @@ _NODE_PORTS = (30000, 32767)
 _DOMAIN = "cluster.local"
 _MASQUERADE_BIT = 14
 
+_CIDRS = "CIDR[,CIDR]"
+_BITS = "a number of bits"
+_PORTS = "FIRST-LAST or FIRST+MORE"
+
 _SUBDOMAIN = re.compile(
     r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
 )
@@ -70,14 +74,14 @@ class _Reader:
         self.findings: list[Finding] = []
 
     def pod_ranges(self) -> Stated[tuple[Cidr, ...]]:
-        stated = self._flag("--pod-network-cidr", self.flags.pod_network_cidr, _cidrs) or [
+        stated = self._flag("--pod-network-cidr", self.flags.pod_network_cidr, _cidrs, _CIDRS) or [
             *self.documents.kubeadm(lambda c: c.pod_subnets, "networking", "podSubnet"),
             *self.documents.kube_proxy(lambda c: c.cluster_cidrs, "clusterCIDR"),
         ]
         return self._agreed(stated, (_POD_SUBNET,))
 
     def service_ranges(self) -> Stated[tuple[Cidr, ...]]:
-        stated = self._flag("--service-cidr", self.flags.service_cidr, _cidrs) or [
+        stated = self._flag("--service-cidr", self.flags.service_cidr, _cidrs, _CIDRS) or [
             *self.documents.kubeadm(lambda c: c.service_subnets, "networking", "serviceSubnet")
         ]
         return self._agreed(stated, (_SERVICE_SUBNET,))
@@ -86,7 +90,7 @@ class _Reader:
         """By family. As kube-controller-manager has it, the flag without a family is for clusters
         of one family, and one with a family for clusters that have it."""
         families = families_of(pods)
-        whole = self._flag("--node-cidr-mask-size", self.flags.node_cidr_mask_size, _number)
+        whole = self._flag("--node-cidr-mask-size", self.flags.node_cidr_mask_size, _number, _BITS)
         ipv4 = self._mask_flag(4, self.flags.node_cidr_mask_size_ipv4, families)
         ipv6 = self._mask_flag(6, self.flags.node_cidr_mask_size_ipv6, families)
         if whole and (ipv4 or ipv6 or len(families) > 1):
@@ -108,7 +112,7 @@ class _Reader:
     def _mask_flag(
         self, family: Family, text: str | None, families: Sequence[Family]
     ) -> list[Stated[int]]:
-        found = self._flag(f"--node-cidr-mask-size-ipv{family}", text, _number)
+        found = self._flag(f"--node-cidr-mask-size-ipv{family}", text, _number, _BITS)
         if found and family not in families:
             message = f"there is no IPv{family} pod range for this mask"
             self.findings.append(found[0].finding(Code.SETTINGS_CONFLICT, message))
@@ -116,15 +120,15 @@ class _Reader:
 
     def node_ports(self) -> Stated[tuple[int, int]]:
         text = self.flags.service_node_port_range
-        stated = self._flag("--service-node-port-range", text, parse_port_range) or [
+        stated = self._flag("--service-node-port-range", text, parse_port_range, _PORTS) or [
             *self.documents.kubeadm(lambda c: c.node_port_range, "apiServer", "extraArgs")
         ]
         return self._agreed(stated, _NODE_PORTS)
 
     def domain(self) -> Stated[str]:
-        stated = self._flag("--service-dns-domain", self.flags.service_dns_domain, str) or [
-            *self.documents.kubeadm(lambda c: c.dns_domain, "networking", "dnsDomain")
-        ]
+        stated = self._flag(
+            "--service-dns-domain", self.flags.service_dns_domain, str, "a DNS name"
+        ) or [*self.documents.kubeadm(lambda c: c.dns_domain, "networking", "dnsDomain")]
         return self._agreed(stated, _DOMAIN)
 
     def masquerade_all(self) -> bool:
@@ -149,18 +153,20 @@ class _Reader:
         found = [
             cidr
             for text in self.flags.non_masquerade_cidrs
-            for stated in self._flag("--non-masquerade-cidr", text, _cidrs)
+            for stated in self._flag("--non-masquerade-cidr", text, _cidrs, _CIDRS)
             for cidr in stated.value
         ]
         return tuple(sorted(found))
 
-    def _flag(self, label: str, text: str | None, parse: Callable[[str], T]) -> list[Stated[T]]:
+    def _flag(
+        self, label: str, text: str | None, parse: Callable[[str], T], allowed: str
+    ) -> list[Stated[T]]:
         if text is None:
             return []
         try:
             return [Stated(parse(text), None, (), label)]
         except ValueError:
-            message = f"{printable(text)} cannot be read; kcompile build --help shows its form"
+            message = f"{printable(text)}: {allowed} is allowed"
             self.findings.append(Finding(Code.SETTING_INVALID, None, (), message, label=label))
             return []
 
@@ -217,6 +223,5 @@ def _check_domain(domain: Stated[str]) -> Iterator[Finding]:
 def _check_node_ports(node_ports: Stated[tuple[int, int]]) -> Iterator[Finding]:
     first, last = node_ports.value
     if not 1 <= first <= last <= 65535:
-        yield node_ports.finding(
-            Code.SETTING_INVALID, f"node port range {first}-{last}: 1-65535 is allowed"
-        )
+        wrong = "its first port is above its last" if first > last else "1-65535 is allowed"
+        yield node_ports.finding(Code.SETTING_INVALID, f"node port range {first}-{last}: {wrong}")

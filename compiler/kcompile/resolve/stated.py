@@ -24,6 +24,10 @@ class Stated(Generic[T]):
     def finding(self, code: Code, message: str, hint: str = "") -> Finding:
         return Finding(code, self.origin, self.path, message, hint, label=self.label)
 
+    @property
+    def is_default(self) -> bool:
+        return self.origin is None and self.label == "default"
+
     def __str__(self) -> str:
         return self.label if self.origin is None else str(locate(self.origin, self.path))
 

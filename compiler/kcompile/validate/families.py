@@ -99,7 +99,7 @@ def _check_families(families: Sequence[str], review: Review) -> None:
         path = ("spec", "ipFamilies", index)
         review.one_of(path, family, _FAMILIES)
         if family in families[:index]:
-            review.duplicate(path, family)
+            review.duplicate(path, family, ("spec", "ipFamilies", families.index(family)))
 
 
 def _check_match(

@@ -75,8 +75,10 @@ class Review:
     def forbidden(self, path: Path, why: str) -> None:
         self.error(Code.FORBIDDEN, path, f"{field_path(path)} {why}")
 
-    def duplicate(self, path: Path, value: object) -> None:
-        message = f"{field_path(path)} {printable(value)} is there twice"
+    def duplicate(self, path: Path, value: object, first: Path = ()) -> None:
+        """`first` is where the value stands for the first time, where that is known."""
+        before = f", first as {field_path(first)}" if first else ""
+        message = f"{field_path(path)} {printable(value)} is there twice{before}"
         self.error(Code.DUPLICATE_ITEM, path, message)
 
     def not_implemented(self, path: Path, what: str) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kcompile.model import Protocol, Service, ServicePort, ServiceType
-from kcompile.problems import printable
 from kcompile.validate.exposure import PLAIN, read_exposure
 from kcompile.validate.families import NOTHING_STATED, read_cluster_ips
 from kcompile.validate.metadata import read_labels, read_metadata
@@ -74,9 +73,6 @@ def _read_external_name(spec: Mapping[str, Any], service_type: str, review: Revi
         review.required(path, "type ExternalName needs the name that it stands for")
     elif not DNS_SUBDOMAIN.accepts(name):
         review.invalid(path, text, DNS_SUBDOMAIN.allowed)
-    elif name.replace(".", "").isdigit():
-        message = f"spec.externalName {printable(text)} is used as a name, not as an address"
-        review.suspicious(path, message)
     return name
 
 
@@ -135,19 +131,18 @@ def _check_node_port(node_port: int, index: int, service_type: str, review: Revi
 
 def _check_together(ports: tuple[ServicePort, ...], review: Review) -> None:
     """Names, port numbers and node ports are each unique (numbers per protocol)."""
-    names: set[str] = set()
-    numbers: set[tuple[str, int]] = set()
-    node_ports: set[tuple[str, int]] = set()
+    seen: dict[tuple[str, object, str], int] = {}
     for index, port in enumerate(ports):
-        path = ("spec", "ports", index)
         if not port.name:
-            review.required((*path, "name"), "each port needs a name where there are several")
-        elif port.name in names:
-            review.duplicate((*path, "name"), port.name)
-        if (port.protocol, port.port) in numbers:
-            review.duplicate((*path, "port"), f"{port.port}/{port.protocol}")
-        if port.node_port and (port.protocol, port.node_port) in node_ports:
-            review.duplicate((*path, "nodePort"), f"{port.node_port}/{port.protocol}")
-        names.add(port.name)
-        numbers.add((port.protocol, port.port))
-        node_ports.add((port.protocol, port.node_port))
+            why = "each port needs a name where there are several"
+            review.required(("spec", "ports", index, "name"), why)
+        for field, value, protocol in (
+            ("name", port.name, ""),
+            ("port", port.port, port.protocol),
+            ("nodePort", port.node_port, port.protocol),
+        ):
+            first = seen.setdefault((field, value, protocol), index)
+            if value and first != index:
+                path = ("spec", "ports", index, field)
+                shown = f"{value}/{protocol}" if protocol else value
+                review.duplicate(path, shown, ("spec", "ports", first, field))

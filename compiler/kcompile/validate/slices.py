@@ -174,14 +174,13 @@ def _read_state(endpoint: Mapping[str, Any], review: Review, path: Path) -> Endp
 
 def _read_hints(hints: Sequence[Mapping[str, Any]], review: Review, path: Path) -> Iterator[str]:
     _at_most(_MOST_HINTS, hints, review, path)
-    seen = set()
+    seen: dict[str, int] = {}
     for index, hint in enumerate(hints):
         name: str = hint.get("name") or ""
         rule = LABEL_VALUE if path[-1] == "forZones" else DNS_SUBDOMAIN
         review.name((*path, index, "name"), name, rule)
-        if name in seen:
-            review.duplicate((*path, index, "name"), name)
-        seen.add(name)
+        if seen.setdefault(name, index) != index:
+            review.duplicate((*path, index, "name"), name, (*path, seen[name], "name"))
         yield name
 
 
@@ -192,16 +191,15 @@ def _read_ports(
 
     `named` says that each port needs a name.
     """
-    names: set[str] = set()
+    names: dict[str, int] = {}
     read = []
     for index, port in enumerate(ports):
         name = port.get("name") or ""
         if named and not name:
             why = "each port needs a name where there are several"
             review.required((*path, index, "name"), why)
-        elif name in names:
-            review.duplicate((*path, index, "name"), name)
-        names.add(name)
+        elif names.setdefault(name, index) != index:
+            review.duplicate((*path, index, "name"), name, (*path, names[name], "name"))
         if name:
             review.name((*path, index, "name"), name, DNS_LABEL)
         if port.get("port"):
