@@ -26,7 +26,8 @@ from kcompile.model import (
 )
 from kcompile.plan import plan
 from kcompile.plan.keep import next_lock
-from kcompile.plan.lock import Lock, format_lock, parse_lock
+from kcompile.plan.lock import Lock, format_lock
+from kcompile.plan.lock_text import parse_lock
 from kcompile.planned import Endpoint, Plan, PlannedPod, PlannedService
 from kcompile.resolve import resolve
 from kcompile.resolve.flags import Flags

@@ -7,7 +7,7 @@ YAML's escapes: \\n, \\e, \\0, \\u202E.
 from notation import deployment, node, nodes, service
 
 WEB = nodes(1) + deployment("web") + service("web")
-LOCK = "kcompile-lock: 1\nalgorithm: 1\n"
+LOCK = "kcompile-lock: 2\nalgorithm: 1\n"
 
 _LONG = "a" * 64
 _DOUBLING = "a0: &a0 [x, x]\n" + "".join(
@@ -154,7 +154,7 @@ LOCKS: dict[str, str | bytes] = {
     "no lock": "evil",
     "no text": b"\xff\xfe\x00",
     "a later lock": "kcompile-lock: 99\nalgorithm: 1\n",
-    "a later algorithm": "kcompile-lock: 1\nalgorithm: 99\n",
+    "a later algorithm": "kcompile-lock: 2\nalgorithm: 99\n",
     "a conflict": f"{LOCK}<<<<<<< HEAD\n",
     "an escape": f"{LOCK}\x1b[31m\n",
     "a null": f"{LOCK}service/default/web\0: {{clusterIPs: [10.96.5.5]}}\n",

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from kcompile.address import format_ip
 from kcompile.pipeline import Planned, make_plan
-from kcompile.plan.lock import Lock, parse_lock
+from kcompile.plan.lock import Lock
+from kcompile.plan.lock_text import parse_lock
 from kcompile.planned import Plan
 from kcompile.resolve.flags import Flags
 

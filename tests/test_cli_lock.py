@@ -60,8 +60,11 @@ def test_a_lock_above_the_working_folder(run: Run, monkeypatch: pytest.MonkeyPat
 
 def test_the_lock_is_read_from_where_it_is_written(run: Run) -> None:
     run.service("m/a.yaml", "a")
-    lock = "kcompile-lock: 1\nalgorithm: 1\nnode/node-1: {podCIDRs: [10.244.0.0/24]}\n"
-    run.write("my.lock", f"{lock}service/default/a: {{clusterIPs: [10.96.44.4]}}\n")
+    lock = "kcompile-lock: 2\nalgorithm: 1\n\n# Node node-1\nnode/node-1: {podCIDRs: [10.244.0.0/24]}\n"
+    run.write(
+        "my.lock",
+        f"{lock}\n# Service default/a\nservice/default/a: {{clusterIPs: [10.96.44.4]}}\n\n# end\n",
+    )
     assert run("build", "m", "--lock", "my.lock", "--locked").code == 0
     assert "10.96.44.4" in run("get", "service", "a").out
 
@@ -130,8 +133,8 @@ def test_no_lock_goes_with_no_other_lock_option(run: Run, command: str, more: li
 def test_a_lock_that_cannot_be_read(run: Run, command: str) -> None:
     run.service("m/a.yaml", "a")
     run.write("binary.lock", b"\xff")
-    run.write("wrong.lock", "kcompile-lock: 1\nalgorithm: 1\nhello\n")
-    run.write("later.lock", "kcompile-lock: 1\nalgorithm: 7\n")
+    run.write("wrong.lock", "kcompile-lock: 2\nalgorithm: 1\nhello\n")
+    run.write("later.lock", "kcompile-lock: 2\nalgorithm: 7\n")
     before = run.tree()
     for lock, message in (
         ("binary.lock", "1:1: KC405: the lock cannot be read: it is not UTF-8"),
@@ -206,12 +209,13 @@ def test_locked_notices_lines_out_of_order(run: Run) -> None:
     run.service("m/b.yaml", "b")
     run("build", "m")
     lock = run.folder / "m" / "kcompile.lock"
-    *lines, one, other = lock.read_text().splitlines(keepends=True)
-    lock.write_text("".join([*lines, other, one]))
+    *groups, one, other, end = lock.read_text().split("\n\n")
+    lock.write_text("\n\n".join([*groups, other, one, end]))
     before = run.tree()
     answer = run("build", "m", "--locked")
     assert answer.code == 1
-    assert f"{LOCKED} freed entries or the order of lines would change (build" in answer.err
+    message = "freed entries, the order of lines or the form would change"
+    assert f"{LOCKED} {message} (build" in answer.err
     answer = run("build", "m", "--check")
     assert (answer.code, answer.out) == (3, "m/kcompile.lock\n")
     assert run.tree() == before

@@ -17,7 +17,8 @@ from generated_clusters import SERVICES, WORKLOADS, Exposure, Generated, Workloa
 from kcompile.address import format_ip
 from kcompile.cli.beside import beside
 from kcompile.pipeline import Planned, make_files, make_plan
-from kcompile.plan.lock import Lock, parse_lock
+from kcompile.plan.lock import Lock
+from kcompile.plan.lock_text import parse_lock
 from kcompile.resolve.flags import Flags
 from notation import deployment, node, nodes, service
 

@@ -138,6 +138,6 @@ def test_a_service_that_loses_a_family_frees_its_address() -> None:
     second = decided(service("a"), flags=DUAL, lock=first.lock)
     assert second.cluster_ips("a") == first.cluster_ips("a")[:1]
     lost = first.cluster_ips("a")[1]
-    freed = f'freed/service/default/a: {{clusterIPs: ["{lost}"], freed: 1}}'
+    freed = f'service/default/a/freed: {{clusterIPs: ["{lost}"], freed: 1}}'
     assert freed in second.lock
     assert decided(both, flags=DUAL, lock=second.lock).lock == first.lock

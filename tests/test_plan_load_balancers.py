@@ -60,7 +60,7 @@ def test_a_freed_address_goes_back_to_its_service_and_to_others_last() -> None:
     services = [balanced(f"b{i}") for i in range(8)]
     first = decided(POOL, *services)
     second = decided(POOL, *services[1:], lock=first.lock)
-    assert "freed/service/default/b0: " in second.lock
+    assert "service/default/b0/freed: " in second.lock
     assert decided(POOL, *services, lock=second.lock).lock == first.lock
     third = decided(POOL, *services[1:], balanced("new"), lock=second.lock)
     assert third.balanced("new") == first.balanced("b0")

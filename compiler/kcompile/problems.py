@@ -80,6 +80,7 @@ class Code(Enum):
     NODE_PORT_OUT_OF_RANGE = "KC410"
     ADDRESS_MOVED = "KC411"
     NO_EXTERNAL_ADDRESS = "KC412"
+    LOCK_OLD = "KC413"
 
     # 5xx: names, can DNS hold it
     NAME_TOO_LONG = "KC501"
@@ -118,6 +119,7 @@ _NOTES = frozenset(
         Code.SLICE_IGNORED,
         Code.FOR_ANOTHER_PROXY,
         Code.NO_EXTERNAL_ADDRESS,
+        Code.LOCK_OLD,
     }
 )
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from kcompile.bundle.tree import Files
 from kcompile.pipeline import make_files, make_plan
-from kcompile.plan.lock import Lock, parse_lock
+from kcompile.plan.lock import Lock
+from kcompile.plan.lock_text import parse_lock
 from kcompile.resolve.flags import Flags
 from lab.describe import INTERNET, NEIGHBOUR, Family, Lab, Port, Probe, Variant, from_bundle
 from lab.documents import deployment, endpoint, node, service, slice_, vip

@@ -1,6 +1,6 @@
 """What build and validate share: options, reading inputs and lock, planning, showing problems."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +9,8 @@ import click
 
 from kcompile.cli.beside import is_worth_it
 from kcompile.cli.inputs import default_lock, read_inputs
-from kcompile.plan.lock import Lock, changes, parse_lock
+from kcompile.plan.lock import FORMAT, Lock, changes
+from kcompile.plan.lock_text import parse_lock, version_of
 from kcompile.problems import Code, InputError, Problem, Severity
 from kcompile.resolve.flags import Flags
 from kcompile.source import Position
@@ -152,7 +153,7 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
         proved=proved,
     )
     _be_strict(planned.notes, strict=strict, deny_external_ips=deny_external_ips)
-    show(planned.notes)
+    show((*_old_form(path, old), *planned.notes))
     differs = path is not None and old != planned.lock
     changed = changes(old, planned.lock) if differs else ()
     if locked and differs:
@@ -192,6 +193,13 @@ def _read_lock(path: Path | None) -> tuple[str, Lock]:
     return text, parse_lock(str(path), text)
 
 
+def _old_form(path: Path | None, text: str) -> Iterator[Problem]:
+    if text and (version := version_of(text)) != FORMAT:
+        message = f"the lock has form {version}; a build writes it anew in form {FORMAT}"
+        hint = "nothing in it changes by that; commit it"
+        yield Problem(Code.LOCK_OLD, Position(str(path), 1, 1), message, hint)
+
+
 def _be_strict(notes: tuple[Problem, ...], *, strict: bool, deny_external_ips: bool) -> None:
     """Raise InputError with the warnings and notes that an option makes errors."""
     option = "--strict" if strict else "--deny-external-ips"
@@ -207,7 +215,7 @@ def _be_strict(notes: tuple[Problem, ...], *, strict: bool, deny_external_ips: b
 
 
 def _stale(path: Path | None, changed: tuple[str, ...]) -> Problem:
-    message = "--locked, but freed entries or the order of lines would change"
+    message = "--locked, but freed entries, the order of lines or the form would change"
     if changed:
         more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
         message = f"--locked, but these entries would change: {', '.join(changed[:5])}{more}"
