@@ -110,6 +110,30 @@ def test_links_to_files_are_followed_and_links_to_folders_are_not(run: Run) -> N
     (run.folder / "m" / "other").symlink_to("../other")
     (run.folder / "m" / "around").symlink_to(".")
     assert run.services("m") == {"a"}
+    links = ("m/around", "m/other")
+    assert run("validate", "m").err.startswith(
+        "".join(
+            f"{link}:1:1: KC111: warning: this link to a folder is not followed: what is there is"
+            " left out (name it as an input, too)\n"
+            for link in links
+        )
+    )
+    assert run("validate", "m", "--strict").code == 1
+    assert run.services("m", "m/other") == {"a", "b"}
+
+
+def test_a_bundle_is_no_input(run: Run) -> None:
+    """Named by mistake, it is one error, not one for each of its files."""
+    run.service("m/a.yaml", "a")
+    assert run("build", "m").code == 0
+    for argument in ("bundle", "./bundle/"):
+        answer = run("build", argument)
+        assert answer == Answer(
+            1,
+            "",
+            f"{argument}:1:1: KC109: this is a bundle that kcompile wrote (name the manifests that"
+            " it was built from)\n",
+        )
 
 
 def test_nothing_waits_for_the_writer_of_a_fifo(run: Run) -> None:

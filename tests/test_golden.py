@@ -2,8 +2,8 @@
 
 A case has input/ (manifests and perhaps a lock) and expected/: what standard error says and, where
 nothing is refused, the bundle and the lock. It may have `arguments` (more of them for build, one a
-line), existing/ (a folder that is at the bundle's place before) and `then` (arguments of a second
-command, whose standard error follows).
+line), existing/ (a folder that is at the bundle's place before), `links` (symbolic links to make,
+name and target a line) and `then` (arguments of a second command, whose standard error follows).
 Update: `pytest tests/test_golden.py --snapshot-update --allow-snapshot-deletion`, read the diff.
 """
 
@@ -30,6 +30,9 @@ def test_golden(
     snapshot: Snapshot,
 ) -> None:
     shutil.copytree(case / "input", tmp_path / "input")
+    for link in lines(case / "links"):
+        name, target = link.split()
+        (tmp_path / name).symlink_to(target)
     if (case / "existing").exists():
         shutil.copytree(case / "existing", tmp_path / "bundle")
     before = tree(tmp_path)

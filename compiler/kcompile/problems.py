@@ -30,6 +30,7 @@ class Code(Enum):
     ANCHOR = "KC108"
     UNREADABLE = "KC109"
     TEMPLATE = "KC110"
+    LINKED_FOLDER = "KC111"
 
     # 2xx: validate, is each object right by itself
     NOT_AN_OBJECT = "KC201"
@@ -96,6 +97,7 @@ class Code(Enum):
 
 _WARNINGS = frozenset(
     {
+        Code.LINKED_FOLDER,
         Code.NOT_ENFORCED,
         Code.NOT_COMPILED,
         Code.REMOVED_VERSION,

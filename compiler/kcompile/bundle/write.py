@@ -102,9 +102,18 @@ def _reported(directory: Path, attempt: str) -> Iterator[None]:
         yield
     except OSError as error:
         place = os.fsdecode(error.filename or "").removeprefix(f"{directory.parent}/")
-        where = f": {printable(place)}" if place else ""
-        reason = f"cannot {attempt} the bundle: {error.strerror or 'input/output error'}{where}"
-        raise _problem(Code.NOT_WRITABLE, directory, reason) from error
+        raise _problem(
+            Code.NOT_WRITABLE, directory, f"cannot {attempt} the bundle: {_reason(error, place)}"
+        ) from error
+
+
+def _reason(error: OSError, place: str) -> str:
+    match error:
+        case FileExistsError() | NotADirectoryError() if place:
+            return f"{printable(place)} is in the way, and no folder"
+        case _:
+            where = f": {printable(place)}" if place else ""
+            return f"{error.strerror or 'input/output error'}{where}"
 
 
 def _problem(code: Code, directory: Path, message: str) -> InputError:

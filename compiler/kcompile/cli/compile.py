@@ -142,18 +142,19 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
 
     if no_lock and (locked or lock_path):
         raise click.UsageError("--no-lock goes with neither --lock nor --locked")
-    texts = read_inputs(inputs)
+    read = read_inputs(inputs)
     path = None if no_lock else lock_path or default_lock(inputs)
     old, lock = _read_lock(path)
     planned = make_plan(
-        texts,
+        read.texts,
         Flags(detect_local=detect_local != "none", **flags),
         lock,
-        start if start and is_worth_it(texts) else when_asked,
+        start if start and is_worth_it(read.texts) else when_asked,
         proved=proved,
     )
-    _be_strict(planned.notes, strict=strict, deny_external_ips=deny_external_ips)
-    show((*_old_form(path, old), *planned.notes))
+    notes = (*read.notes, *planned.notes)
+    _be_strict(notes, strict=strict, deny_external_ips=deny_external_ips)
+    show((*_old_form(path, old), *notes))
     differs = path is not None and old != planned.lock
     changed = changes(old, planned.lock) if differs else ()
     if locked and differs:

@@ -4,6 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kcompile.bundle.tree import MANIFEST, MANIFEST_HEAD
@@ -16,12 +17,21 @@ SUFFIXES = (".yaml", ".yml", ".json")
 LOCK_NAME = "kcompile.lock"
 
 
-def read_inputs(arguments: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
-    """Name and content of each file, folders' files in the order of their names.
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Name and content of each file, and what else to say about the folders."""
+
+    texts: tuple[tuple[str, bytes], ...]
+    notes: tuple[Problem, ...]
+
+
+def read_inputs(arguments: Sequence[str]) -> Inputs:
+    """The files named and those of folders, these in the order of their names.
 
     Hidden files and folders and other bundles are passed over. A file named twice is read once.
     """
     problems: list[Problem] = []
+    notes: list[Problem] = []
     inputs: list[tuple[str, bytes]] = []
     seen: set[str] = set()
     for argument in arguments:
@@ -30,14 +40,14 @@ def read_inputs(arguments: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
                 inputs += _read_stdin(problems)
             seen.add(STDIN)
             continue
-        for path in _files(argument, problems):
+        for path in _files(argument, problems, notes):
             real = os.path.realpath(path)
             if real not in seen:
                 seen.add(real)
                 inputs += _read(path, problems)
     if problems:
         raise InputError(problems)
-    return tuple(inputs)
+    return Inputs(tuple(inputs), tuple(notes))
 
 
 def default_lock(arguments: Sequence[str]) -> Path:
@@ -65,13 +75,22 @@ def _problem(path: str, message: str, hint: str = "") -> Problem:
     return Problem(Code.UNREADABLE, Position(path, 1, 1), message, hint)
 
 
-def _files(argument: str, problems: list[Problem]) -> Iterator[str]:
+def _files(argument: str, problems: list[Problem], notes: list[Problem]) -> Iterator[str]:
     if not os.path.isdir(argument):  # noqa: PTH112 - never raises, and "" is no folder
         yield argument
         return
+    if _is_bundle(Path(argument)):
+        hint = "name the manifests that it was built from"
+        problems.append(_problem(argument, "this is a bundle that kcompile wrote", hint))
+        return
     found, before = 0, len(problems)
     for folder, folders, names in os.walk(argument, onerror=lambda e: _unreadable(e, problems)):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _bundle(folder, f))
+        folders[:] = sorted(
+            f for f in folders if not f.startswith(".") and not _is_bundle(Path(folder, f))
+        )
+        # Nor does kubectl follow them: they may lead around in a circle.
+        linked = (os.path.join(folder, f) for f in folders)  # noqa: PTH118 - as for files below
+        notes += [_linked(path) for path in linked if os.path.islink(path)]  # noqa: PTH114 - one call, no object
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118 - keeps "./" as the user typed it
             if name.endswith(SUFFIXES) and not name.startswith(".") and not _is_special(path):
@@ -83,8 +102,13 @@ def _files(argument: str, problems: list[Problem]) -> Iterator[str]:
         )
 
 
-def _bundle(folder: str, name: str) -> bool:
-    manifest = Path(folder, name, MANIFEST)
+def _linked(path: str) -> Problem:
+    message = "this link to a folder is not followed: what is there is left out"
+    return Problem(Code.LINKED_FOLDER, Position(path, 1, 1), message, "name it as an input, too")
+
+
+def _is_bundle(folder: Path) -> bool:
+    manifest = folder / MANIFEST
     try:
         # Opening a FIFO would wait for its writer.
         if not stat.S_ISREG(manifest.stat().st_mode):
