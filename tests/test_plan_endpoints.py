@@ -98,6 +98,43 @@ def test_one_endpoint_in_two_slices_is_one_and_the_ready_one_tells() -> None:
     assert found.states("db") == [EndpointState()]
 
 
+def test_one_endpoint_in_two_slices_is_on_the_node_that_one_of_them_names() -> None:
+    first = slice_of("db", "192.0.2.7", ports="pg:5432")
+    second = slice_of(
+        "db", endpoint("192.0.2.7", node_name="n1"), ports="pg:5432", slice_name="db-2"
+    )
+    (found,) = decided(FREE, first, second).service("db").ports[0].endpoints4
+    assert found.node == "n1"
+
+
+LABEL = "service.kubernetes.io/service-proxy-name: mine"
+
+
+@pytest.mark.parametrize(
+    ("labels", "fields", "found"),
+    [
+        ("", "", ["192.0.2.7:5432"]),
+        ("", "clusterIP: None, ", ["192.0.2.7:5432", "192.0.2.8:5432"]),
+        (LABEL, "", ["192.0.2.7:5432", "192.0.2.8:5432"]),
+    ],
+)
+def test_a_slice_of_another_proxy_counts_where_that_proxy_serves_and_for_names(
+    labels: str, fields: str, found: list[str]
+) -> None:
+    text = (
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: db, labels: {{{labels}}}}}\n"
+        f"spec: {{{fields}ports: [{{port: 5432, name: pg}}]}}\n---\n"
+    )
+    for number, label in ((7, ""), (8, f", {LABEL}")):
+        text += (
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+            f"metadata: {{name: db-{number}, labels: {{kubernetes.io/service-name: db{label}}}}}\n"
+            "addressType: IPv4\nports: [{port: 5432, name: pg}]\n"
+            f"endpoints: [{{addresses: [192.0.2.{number}]}}]\n---\n"
+        )
+    assert endpoints(planned(text).plan, "db") == [found]
+
+
 def test_conditions_are_kept_and_publishing_makes_ready() -> None:
     each = slice_of(
         "db",

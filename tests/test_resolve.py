@@ -248,3 +248,22 @@ def test_an_address_that_two_nodes_have_is_shown_where_it_stands() -> None:
     (problem,) = of_errors(raised.value)
     assert problem.code is Code.NODE_CONFLICT
     assert (problem.position.line, problem.position.column) == (14, 33)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "on"),
+    [
+        ("[]", True),
+        ("[192.0.2.0/24]", False),
+        ("[192.0.2.0/24, 127.0.0.0/8]", True),
+        ("[127.0.0.1/32]", True),
+        ("[0.0.0.0/0]", True),
+        ("['fd00::/8']", True),
+    ],
+)
+def test_node_port_addresses_without_loopback_turn_localhost_off(addresses: str, on: bool) -> None:
+    configuration = (
+        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+        f"nodePortAddresses: {addresses}\n"
+    )
+    assert planned(configuration).plan.settings.localhost_node_ports is on

@@ -124,7 +124,8 @@ def _numbers(port: ServicePort, slice_: EndpointSlice) -> list[int]:
 
 def _merged(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
     """Sorted by address and port, one of each. Slices may overlap while an endpoint moves from
-    one to another; the one that is ready tells the truth, then the one that serves."""
+    one to another; the one that is ready tells the truth, then the one that serves, then the one
+    that says on which node it is (kube-proxy prefers the local one)."""
     endpoints.sort(key=_most_useful_first)
     merged: dict[tuple[int, int], Endpoint] = {}
     for endpoint in endpoints:
@@ -132,9 +133,9 @@ def _merged(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
     return tuple(merged.values())
 
 
-def _most_useful_first(endpoint: Endpoint) -> tuple[int, int, bool, bool]:
+def _most_useful_first(endpoint: Endpoint) -> tuple[int, int, bool, bool, bool]:
     state = endpoint.state
-    return endpoint.ip, endpoint.port, not state.ready, not state.serving
+    return endpoint.ip, endpoint.port, not state.ready, not state.serving, not endpoint.node
 
 
 def _address_and_port(endpoint: Endpoint) -> tuple[int, int]:

@@ -16,6 +16,7 @@ T = TypeVar("T")
 # kubeadm's defaults and the article's ranges.
 _POD_SUBNET = parse_cidr("10.244.0.0/16")
 _SERVICE_SUBNET = parse_cidr("10.96.0.0/12")
+_LOOPBACK = parse_cidr("127.0.0.0/8")
 _NODE_MASKS: Mapping[Family, int] = {4: 24, 6: 64}
 _NODE_PORTS = (30000, 32767)
 _DOMAIN = "cluster.local"
@@ -39,6 +40,7 @@ def resolve_settings(
     pods, services = reader.pod_ranges(), reader.service_ranges()
     node_masks, node_ports = reader.node_masks(pods), reader.node_ports()
     domain = reader.domain()
+    node_port_addresses = reader.node_port_addresses()
     settings = Settings(
         pod_cidrs=pods.value,
         service_cidrs=services.value,
@@ -48,12 +50,12 @@ def resolve_settings(
         detect_local=flags.detect_local,
         masquerade_all=reader.masquerade_all(),
         masquerade_bit=reader.masquerade_bit(),
-        localhost_node_ports=reader.localhost_node_ports(),
+        localhost_node_ports=reader.localhost_node_ports() and _hold_loopback(node_port_addresses),
         egress_masquerade=flags.egress_masquerade,
         forward_accept=flags.forward_accept,
         reject_unmatched=flags.reject_unmatched_service_ips,
         non_masquerade_cidrs=reader.non_masquerade_cidrs(),
-        node_port_addresses=reader.node_port_addresses(),
+        node_port_addresses=node_port_addresses,
     )
     return settings, (
         *reader.findings,
@@ -62,6 +64,13 @@ def resolve_settings(
         *_check_domain(domain),
         *_check_node_ports(node_ports),
     )
+
+
+def _hold_loopback(node_port_addresses: Sequence[Cidr]) -> bool:
+    """Ranges without a loopback address turn node ports on 127.0.0.1 off, and with them
+    route_localnet (kube-proxy's NewProxier)."""
+    stated = [cidr for cidr in node_port_addresses if cidr.family == 4]
+    return not stated or any(cidr.overlaps(_LOOPBACK) for cidr in stated)
 
 
 class _Reader:
