@@ -14,7 +14,7 @@ import kcompile as package
 from cli_runs import KCOMPILE, SERVICE, Run, process, python
 from kcompile.cli.main import cli
 
-COMMANDS = ["build", "describe", "get", "validate"]
+COMMANDS = ["build", "describe", "get", "init", "validate"]
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 A case has input/ (manifests and perhaps a lock) and expected/: what standard error says and, where
 nothing is refused, the bundle and the lock. It may have `arguments` (more of them for build, one a
-line), existing/ (a folder that is at the bundle's place before), `links` (symbolic links to make,
-name and target a line) and `then` (arguments of a second command, whose standard error follows).
+line), `command` (all arguments of another command instead, of which standard output is expected),
+existing/ (a folder that is at the bundle's place before), `links` (symbolic links to make, name and
+target a line) and `then` (arguments of a second command, whose standard error follows).
 Update: `pytest tests/test_golden.py --snapshot-update --allow-snapshot-deletion`, read the diff.
 """
 
@@ -37,15 +38,20 @@ def test_golden(
         shutil.copytree(case / "existing", tmp_path / "bundle")
     before = tree(tmp_path)
     monkeypatch.chdir(tmp_path)
-    answer = kcompile(["build", "input", "-o", "bundle", *lines(case / "arguments")], capsys)
-    assert answer.out == ""
+    command = lines(case / "command")
+    build = ["build", "input", "-o", "bundle", *lines(case / "arguments")]
+    answer = kcompile(command or build, capsys)
     found: Tree = {"stderr.txt": answer.err.encode()}
-    if answer.code == 0:
+    if command:
+        assert tree(tmp_path) == before
+        found |= {"stdout.txt": answer.out.encode()} if answer.code == 0 else {}
+    elif answer.code == 0:
         found["bundle"] = tree(tmp_path / "bundle")
         found["kcompile.lock"] = (tmp_path / "input" / "kcompile.lock").read_bytes()
     else:
-        assert answer.code == 1
         assert tree(tmp_path) == before
+    assert answer.code in {0, 1}
+    assert command or answer.out == ""
     if then := lines(case / "then"):
         second = kcompile(then, capsys)
         assert (second.code, second.out) == (1, "")
@@ -73,5 +79,5 @@ def test_there_are_cases() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.relative_to(GOLDEN)))
 def test_a_case_says_why_it_exists(case: Path) -> None:
-    manifests = sorted((case / "input").glob("*.yaml"))
-    assert any(path.read_bytes().startswith(b"# Case: ") for path in manifests)
+    inputs = [path for path in sorted((case / "input").iterdir()) if path.is_file()]
+    assert any(path.read_bytes().startswith(b"# Case: ") for path in inputs)

@@ -94,6 +94,17 @@ class Code(Enum):
     NOT_WRITABLE = "KC603"
     NOT_IN_BUNDLE = "KC604"
 
+    # 7xx: init, is it a list of hosts
+    INVENTORY_ENTRY = "KC701"
+    INVENTORY_NOT_RUN = "KC702"
+    HOST_NAME = "KC703"
+    HOST_ADDRESS = "KC704"
+    HOST_TWICE = "KC705"
+    NO_SUCH_GROUP = "KC706"
+    OUTPUT_EXISTS = "KC707"
+    NEEDS_ADDRESS = "KC720"
+    INVENTORY_IGNORED = "KC721"
+
 
 _WARNINGS = frozenset(
     {
@@ -109,6 +120,8 @@ _WARNINGS = frozenset(
         Code.AFFINITY_LIMIT,
         Code.ADDRESS_MOVED,
         Code.NO_DNS_RECORD,
+        Code.NEEDS_ADDRESS,
+        Code.INVENTORY_IGNORED,
     }
 )
 _NOTES = frozenset(

@@ -50,6 +50,17 @@ def read_inputs(arguments: Sequence[str]) -> Inputs:
     return Inputs(tuple(inputs), tuple(notes))
 
 
+def read_files(paths: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
+    """Name and content of files alone, whatever they are called; each is read once."""
+    problems: list[Problem] = []
+    inputs: list[tuple[str, bytes]] = []
+    for path in dict.fromkeys(paths):
+        inputs += _read_stdin(problems) if path == STDIN else _read(path, problems)
+    if problems:
+        raise InputError(problems)
+    return tuple(inputs)
+
+
 def default_lock(arguments: Sequence[str]) -> Path:
     """kcompile.lock in the deepest folder that holds all inputs; for stdin the working folder.
 

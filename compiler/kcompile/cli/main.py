@@ -15,6 +15,7 @@ _COMMANDS = {
     "build": ("kcompile.cli.build", "Compile manifests into a bundle."),
     "describe": ("kcompile.cli.describe", "Show one object of a bundle in detail."),
     "get": ("kcompile.cli.get", "List objects of a bundle."),
+    "init": ("kcompile.cli.init", "Write Node documents for a list of hosts."),
     "validate": ("kcompile.cli.validate", "Check manifests as build does, and write nothing."),
 }
 

@@ -1,0 +1,139 @@
+"""Which hosts become nodes, and what their groups say of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kcompile.inventory.listing import ALL, Group, Listing, Place, Variables
+from kcompile.problems import Code, printable
+
+# Kubespray's and k3s-ansible's groups of all nodes, then those of which a cluster consists.
+_CLUSTERS = ("k8s_cluster", "k8s-cluster", "k3s_cluster")
+_CONTROL_PLANES = (
+    "kube_control_plane",
+    "kube-control-plane",
+    "kube_master",
+    "kube-master",
+    "control_plane",
+    "control-plane",
+    "controlplane",
+    "masters",
+    "master",
+)
+_WORKERS = ("kube_node", "kube-node")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A host with its variables, those of its groups among them."""
+
+    name: str
+    place: Place
+    variables: Variables
+    control_plane: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`groups` are those that the hosts were taken from, () for all hosts."""
+
+    hosts: tuple[Chosen, ...]
+    groups: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def select(listing: Listing, wanted: Sequence[str]) -> Selection:
+    """The hosts of the wanted groups; of those that make up a cluster if none is wanted; or all.
+    In the order of the listing."""
+    groups = tuple(wanted) or _usual(listing)
+    parents = _parents(listing)
+    of_host = _groups_by_host(listing.groups)
+    above: dict[str, frozenset[str]] = {}
+    hosts, left_out = [], []
+
+    def depth(name: str) -> tuple[int, str]:
+        """Inner groups after outer ones, so that theirs is the last word."""
+        return len(_above(name, parents, above)), name
+
+    for host in listing.hosts.values():
+        own: set[str] = {ALL}
+        for name in of_host.get(host.name, ()):
+            own |= _above(name, parents, above)
+        if groups and own.isdisjoint(groups):
+            left_out.append(host.name)
+            continue
+        variables: Variables = {}
+        for name in sorted(own & listing.groups.keys(), key=depth):
+            variables |= listing.groups[name].variables
+        variables |= host.variables
+        is_control_plane = not own.isdisjoint(_CONTROL_PLANES)
+        hosts.append(Chosen(host.name, host.place, variables, is_control_plane))
+    return Selection(tuple(hosts), groups, tuple(left_out))
+
+
+def check_groups(listing: Listing, wanted: Sequence[str], place: Place) -> None:
+    """Report groups that are asked for and not there, and those that are inside themselves."""
+    for name in wanted:
+        if name != ALL and name not in listing.groups:
+            there = ", ".join(map(printable, sorted(listing.groups))) or "none"
+            message = f"there is no group {printable(name)}"
+            listing.report(Code.NO_SUCH_GROUP, place, message, f"there are {there[:200]}")
+    for name, child in _circles(listing.groups):
+        message = f"group {printable(name)} is inside itself"
+        listing.wrong(listing.groups[name].children[child], message)
+
+
+def _usual(listing: Listing) -> tuple[str, ...]:
+    found = tuple(name for name in _CLUSTERS if name in listing.groups)
+    return found[:1] or tuple(
+        name for name in (*_CONTROL_PLANES[:4], *_WORKERS) if name in listing.groups
+    )
+
+
+def _parents(listing: Listing) -> Mapping[str, list[str]]:
+    parents: dict[str, list[str]] = {}
+    for name, group in listing.groups.items():
+        for child in group.children:
+            parents.setdefault(child, []).append(name)
+    return parents
+
+
+def _groups_by_host(groups: Mapping[str, Group]) -> Mapping[str, list[str]]:
+    of_host: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        for host in group.hosts:
+            of_host.setdefault(host, []).append(name)
+    return of_host
+
+
+def _above(
+    name: str, parents: Mapping[str, list[str]], known: dict[str, frozenset[str]]
+) -> frozenset[str]:
+    """A group with all that it is inside of."""
+    if name not in known:
+        found, waiting = {name}, [name]
+        while waiting:
+            for parent in parents.get(waiting.pop(), ()):
+                if parent not in found:
+                    found.add(parent)
+                    waiting.append(parent)
+        known[name] = frozenset(found)
+    return known[name]
+
+
+def _circles(groups: Mapping[str, Group]) -> Iterator[tuple[str, str]]:
+    """A group and a child of it for each way back to a group that one is inside of."""
+    done: set[str] = set()
+    for root in groups:
+        path: dict[str, Iterator[str]] = (
+            {root: iter(groups[root].children)} if root not in done else {}
+        )
+        while path:
+            name, children = next(reversed(path.items()))
+            child = next(children, None)
+            if child is None:
+                path.pop(name)
+                done.add(name)
+            elif child in path:
+                yield name, child
+            elif child not in done and child in groups:
+                path[child] = iter(groups[child].children)
