@@ -370,6 +370,7 @@ class TestConfigurations:
             ("mode: ipvs", "KC207: mode ipvs is not supported"),
             ("mode: userspace", "mode is 'userspace'"),
             ("detectLocalMode: NodeCIDR", "KC210"),
+            ("conntrack: {tcpBeLiberal: true}", "KC210"),
             ("nodePortAddresses: [primary]", "KC207: nodePortAddresses primary is not supported"),
             ("nodePortAddresses: [10.0.0.0/8, primary]", "nodePortAddresses[1] is 'primary'"),
             ("nodePortAddresses: [everywhere]", "nodePortAddresses[0] is 'everywhere'"),

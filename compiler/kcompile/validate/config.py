@@ -48,6 +48,9 @@ def read_kube_proxy_configuration(
     conntrack = value.get("conntrack") or {}
     if any(conntrack.values()):
         review.ignored(("conntrack",))
+    if conntrack.get("tcpBeLiberal"):
+        # kube-proxy then lets packets pass that conntrack calls invalid.
+        review.not_implemented(("conntrack", "tcpBeLiberal"), "conntrack.tcpBeLiberal")
     iptables = value.get("iptables") or {}
     bit = iptables.get("masqueradeBit")
     if bit is not None:
