@@ -46,11 +46,11 @@ def read_kube_proxy_configuration(
     cidrs = value.get("clusterCIDR") or ""
     _check_modes(value, review)
     conntrack = value.get("conntrack") or {}
-    if any(conntrack.values()):
-        review.ignored(("conntrack",))
     if conntrack.get("tcpBeLiberal"):
         # kube-proxy then lets packets pass that conntrack calls invalid.
-        review.not_implemented(("conntrack", "tcpBeLiberal"), "conntrack.tcpBeLiberal")
+        review.not_implemented(("conntrack", "tcpBeLiberal"), "another way with invalid packets")
+    elif any(conntrack.values()):
+        review.ignored(("conntrack",))
     iptables = value.get("iptables") or {}
     bit = iptables.get("masqueradeBit")
     if bit is not None:
