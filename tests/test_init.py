@@ -5,8 +5,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from command_line import Answer, kcompile
+from kcompile.inventory import Wanted, draft
+from kcompile.load import load
+from kcompile.model import Node
+from kcompile.problems import InputError, Severity
+from kcompile.validate import validate
 from notation import deployment, service
 
 
@@ -209,6 +216,35 @@ def test_ranges_are_held_to_what_a_build_takes(init: Init) -> None:
     assert ": KC303: " in init("n1", *options[:1], "--service-dns-domain", "A b").err
 
 
+SEEDS = (
+    "[a]\nn1 ip=1.2.3.4\n[a:vars]\nnode_labels={'a': 'b'}\n[b:children]\na\n",
+    "all:\n  hosts:\n    n1: {ip: 1.2.3.4, node_taints: ['a:NoExecute']}\n  children:\n    k: {hosts: {n[1:3]: }}\n",
+    '{"_meta": {"hostvars": {"a": {"ip": "1.2.3.4"}}}, "all": {"hosts": ["a", "b"]}}',
+    "1.2.3.4 a b\nn=1.2.3.5,::2\n[2001:db8::1]:22\nn[a:f:2]:33\nm ip='{{ x }}'\n",
+)
+edits = st.tuples(
+    st.integers(0, 120),
+    st.integers(0, 6),
+    st.text("[]:={}'\"#,\n-.01azA_&*!|% \u202e\u00e9", max_size=4),
+)
+
+
+@given(st.sampled_from(SEEDS), st.lists(edits, max_size=6))
+def test_any_text_is_refused_with_a_place_or_becomes_nodes(
+    text: str, changes: list[tuple[int, int, str]]
+) -> None:
+    for start, length, new in changes:
+        text = text[:start] + new + text[start + length :]
+    try:
+        drafted = draft([("hosts", text.encode())], Wanted(cluster_configuration=True))
+    except InputError as error:
+        assert {each.position.file for each in error.problems} == {"hosts"}  # noqa: PT017 - either outcome is right
+        return
+    objects = validate(load([("nodes.yaml", drafted.text)]))
+    assert len([each for each in objects.items if isinstance(each, Node)]) == drafted.nodes
+    assert not [each for each in objects.notes if each.severity is Severity.WARNING]
+
+
 # ---- what is refused
 
 
@@ -288,6 +324,24 @@ def test_deep_and_wide_groups_end_in_time(init: Init) -> None:
     answer = init.of(text + f"[g{count - 1}]\nn[0:4999]\n")
     assert answer.code == 0
     assert answer.err.endswith("init: 5000 nodes, 5000 without an address\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n[0:9999]\n" * 100_000,
+        "n n\n" * 200_000,
+        "[" * 1_000_000,
+        "\n" * 500_000 + "n n",
+        "# x\n \t" * 500_000 + "n n",
+        "n[0:99] " + "[0:9]" * 2_000,
+    ],
+    ids=["ranges", "problems", "brackets", "breaks", "comments", "product"],
+)
+def test_much_of_it_ends_in_time_with_a_bounded_answer(init: Init, text: str) -> None:
+    answer = init.of(text)
+    assert answer.code == 1
+    assert len(answer.err) < 200_000
 
 
 def test_a_chain_of_groups_longer_than_the_stack_is_deep(init: Init) -> None:

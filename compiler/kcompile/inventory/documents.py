@@ -5,15 +5,12 @@ from typing import Any
 
 from kcompile.inventory.listing import (
     ALL,
-    MOST_HOSTS,
     VARIABLES,
-    Host,
     InDocument,
     Listing,
     Variable,
     Variables,
 )
-from kcompile.inventory.patterns import PatternError, expand
 from kcompile.load import Document
 from kcompile.problems import Code, printable
 from kcompile.source import Path
@@ -81,19 +78,13 @@ class _Reader:
         by_host = meta.get("hostvars") if isinstance(meta, dict) else None
         for name, variables in by_host.items() if isinstance(by_host, dict) else ():
             path = (_META, "hostvars", name)
-            for host in self.listing.add([name], None, self.at(path)):
+            for host in self.listing.add(name, None, self.at(path)):
                 self._variables(variables, path, host.variables)
 
     def _hosts(self, pattern: str, variables: Any, path: Path, group: str) -> None:
         place = self.at(path)
-        try:
-            names = expand(pattern, MOST_HOSTS)
-        except PatternError as error:
-            self.listing.wrong(place, f"host {printable(pattern)}: {error}")
-            return
         own = None if group == ALL else self.listing.group(group, place)
-        hosts: list[Host] = self.listing.add(names, own, place)
-        for host in hosts:
+        for host in self.listing.add(pattern, own, place):
             self._variables(variables, path, host.variables)
 
     def _entries(self, value: Any, path: Path) -> Iterator[tuple[str, Any, Path]]:

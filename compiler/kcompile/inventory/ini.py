@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from kcompile.address import parse_ip
 from kcompile.inventory.listing import (
-    MOST_HOSTS,
     STATED,
     VARIABLES,
     Group,
@@ -13,7 +12,6 @@ from kcompile.inventory.listing import (
     Listing,
     Variable,
 )
-from kcompile.inventory.patterns import PatternError, expand
 from kcompile.problems import Code, printable
 from kcompile.source import Position, Text
 from kcompile.validate.addresses import is_ip, is_special
@@ -58,12 +56,7 @@ def read_host(
     pattern, equals, addresses = word.partition("=")
     if match := _ADDRESS_PORT.fullmatch(pattern) or _HOST_PORT.fullmatch(pattern):
         pattern = match[1]
-    try:
-        names = expand(pattern, MOST_HOSTS)
-    except PatternError as error:
-        listing.wrong(position, f"host {printable(pattern)}: {error}")
-        return []
-    hosts = listing.add(names, group, position)
+    hosts = listing.add(pattern, group, position)
     for host in hosts if equals else ():
         host.variables[STATED] = Variable(addresses, position)
     return hosts
@@ -141,7 +134,7 @@ def _read_hosts_line(
     family, value = parse_ip(address)
     if is_special((family, value)) or value == 0xFFFFFFFF:
         return
-    for host in listing.add([name], section.group, where):
+    for host in listing.add(name, section.group, where):
         before = host.variables.get(STATED)
         stated = f"{before.value},{address}" if before else address
         host.variables[STATED] = Variable(stated, place)

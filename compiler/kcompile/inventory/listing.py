@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from kcompile.inventory.patterns import PatternError, expand
 from kcompile.load.locate import problems_of
-from kcompile.problems import Code, Finding, Problem, printable
+from kcompile.problems import Code, Finding, Problem, Severity, printable, severity
 from kcompile.source import Origin, Path, Position
 
 ALL = "all"
@@ -26,6 +27,9 @@ VARIABLES = (
 MOST_HOSTS = 10_000
 """Kubernetes is made for 5,000 nodes."""
 MOST_GROUPS = 1_000
+MOST_MENTIONS = 200_000
+"""How often hosts may be named in all: ranges name many at once."""
+MOST_ERRORS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,33 +87,55 @@ class Listing:
     hosts: dict[str, Host] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
+    mentions: int = 0
+    errors: int = 0
+    exceeded: set[str] = field(default_factory=set)
 
     def group(self, name: str, place: Place) -> Group:
         found = self.groups.get(name)
         if found is None:
-            if len(self.groups) == MOST_GROUPS:
-                self.report(Code.LIMIT, place, f"more than {MOST_GROUPS:,} groups")
             if len(self.groups) >= MOST_GROUPS:
+                self._exceeds(MOST_GROUPS, "groups", place)
                 return Group(place)
             found = self.groups[name] = Group(place)
         return found
 
-    def add(self, names: Iterable[str], group: Group | None, place: Place) -> list[Host]:
-        """The hosts of these names, in the group; more than the limit are left out."""
-        added = []
-        for name in names:
-            host = self.hosts.get(name)
-            if host is None:
-                if len(self.hosts) >= MOST_HOSTS:
-                    self.report(Code.LIMIT, place, f"more than {MOST_HOSTS:,} hosts")
-                    break
-                host = self.hosts[name] = Host(name, place)
-            if group is not None:
-                group.hosts[name] = None
-            added.append(host)
-        return added
+    def add(self, pattern: str, group: Group | None, place: Place) -> list[Host]:
+        """The hosts that a pattern stands for, in the group; none if there would be too many."""
+        if self.mentions >= MOST_MENTIONS:
+            self._exceeds(MOST_MENTIONS, "mentions of hosts", place)
+            return []
+        try:
+            names = expand(pattern, MOST_HOSTS)
+        except PatternError as error:
+            self.wrong(place, f"host {printable(pattern)}: {error}")
+            return []
+        self.mentions += len(names)
+        return [self._host(name, group, place) for name in names]
+
+    def _host(self, name: str, group: Group | None, place: Place) -> Host:
+        host = self.hosts.get(name)
+        if host is None:
+            host = Host(name, place)
+            if len(self.hosts) >= MOST_HOSTS:
+                self._exceeds(MOST_HOSTS, "hosts", place)
+                return host
+            self.hosts[name] = host
+        if group is not None:
+            group.hosts[name] = None
+        return host
+
+    def _exceeds(self, most: int, what: str, place: Place) -> None:
+        if what not in self.exceeded:
+            self.exceeded.add(what)
+            self.report(Code.LIMIT, place, f"more than {most:,} {what}")
 
     def report(self, code: Code, place: Place, message: str, hint: str = "") -> None:
+        """Past so many errors, more of them say nothing new."""
+        if severity(code) is Severity.ERROR:
+            self.errors += 1
+            if self.errors > MOST_ERRORS:
+                return
         self.troubles.append(Trouble(code, place, message, hint))
 
     def wrong(self, place: Place, message: str, hint: str = "") -> None:

@@ -8,7 +8,7 @@ from kcompile.inventory.listing import STATED, Listing, Place, problems
 from kcompile.inventory.scheduling import Taint, read_labels, read_taints
 from kcompile.inventory.select import Chosen
 from kcompile.labels import Labels
-from kcompile.problems import Code, InputError, Problem, Severity, printable, severity
+from kcompile.problems import Code, InputError, Problem, Severity, printable
 from kcompile.validate.addresses import is_special
 from kcompile.validate.names import DNS_SUBDOMAIN
 
@@ -48,8 +48,8 @@ def draft_nodes(
     _check_names(hosts, nodes, listing)
     _check_addresses(hosts, nodes, listing)
     found = problems(listing.troubles)
-    if any(severity(problem.code) is Severity.ERROR for problem in found):
-        raise InputError(found)
+    if errors := [problem for problem in found if problem.severity is Severity.ERROR]:
+        raise InputError(errors)
     return nodes, found
 
 

@@ -15,7 +15,7 @@ from kcompile.source import Position, Text, shown_name
 LIMITS = Limits(input_bytes=4 << 20, document_characters=4 << 20, parts=1_000_000)
 _LABEL = "HOST"
 _CONVERT = "ansible-inventory -i FILE --list --yaml prints what Ansible makes of it; give that"
-_DOCUMENT = re.compile(r"(?:\s*(?:#[^\n]*)?\n)*(?:---|\{|[\"'\w.-]+:(?:\s|$))")
+_DOCUMENT = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(?:---|\{|[\"'\w.-]+:(?:\s|$))")
 
 
 def read_hosts(words: Sequence[str], inputs: Sequence[tuple[str, bytes]]) -> Listing:

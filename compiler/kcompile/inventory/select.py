@@ -45,26 +45,14 @@ def select(listing: Listing, wanted: Sequence[str]) -> Selection:
     """The hosts of the wanted groups; of those that make up a cluster if none is wanted; or all.
     In the order of the listing."""
     groups = tuple(wanted) or _usual(listing)
-    parents = _parents(listing)
-    of_host = _groups_by_host(listing.groups)
-    above: dict[str, frozenset[str]] = {}
+    lineage = _Lineage(listing)
     hosts, left_out = [], []
-
-    def depth(name: str) -> tuple[int, str]:
-        """Inner groups after outer ones, so that theirs is the last word."""
-        return len(_above(name, parents, above)), name
-
     for host in listing.hosts.values():
-        own: set[str] = {ALL}
-        for name in of_host.get(host.name, ()):
-            own |= _above(name, parents, above)
+        own = lineage.of(host.name)
         if groups and own.isdisjoint(groups):
             left_out.append(host.name)
             continue
-        variables: Variables = {}
-        for name in sorted(own & listing.groups.keys(), key=depth):
-            variables |= listing.groups[name].variables
-        variables |= host.variables
+        variables = lineage.variables(own) | host.variables
         is_control_plane = not own.isdisjoint(_CONTROL_PLANES)
         hosts.append(Chosen(host.name, host.place, variables, is_control_plane))
     return Selection(tuple(hosts), groups, tuple(left_out))
@@ -89,35 +77,42 @@ def _usual(listing: Listing) -> tuple[str, ...]:
     )
 
 
-def _parents(listing: Listing) -> Mapping[str, list[str]]:
-    parents: dict[str, list[str]] = {}
-    for name, group in listing.groups.items():
-        for child in group.children:
-            parents.setdefault(child, []).append(name)
-    return parents
+class _Lineage:
+    """Which groups are around which, and around each host."""
 
+    def __init__(self, listing: Listing) -> None:
+        self.groups = listing.groups
+        self.parents: dict[str, list[str]] = {}
+        self.of_host: dict[str, list[str]] = {}
+        for name, group in listing.groups.items():
+            for child in group.children:
+                self.parents.setdefault(child, []).append(name)
+            for host in group.hosts:
+                self.of_host.setdefault(host, []).append(name)
+        self.around = {name: self._around(name) for name in listing.groups}
+        # Inner groups after outer ones, so that theirs is the last word.
+        order = sorted(listing.groups, key=lambda name: (len(self.around[name]), name))
+        self.with_variables = [name for name in order if listing.groups[name].variables]
 
-def _groups_by_host(groups: Mapping[str, Group]) -> Mapping[str, list[str]]:
-    of_host: dict[str, list[str]] = {}
-    for name, group in groups.items():
-        for host in group.hosts:
-            of_host.setdefault(host, []).append(name)
-    return of_host
+    def of(self, host: str) -> set[str]:
+        return {ALL}.union(*(self.around[name] for name in self.of_host.get(host, ())))
 
+    def variables(self, own: set[str]) -> Variables:
+        found: Variables = {}
+        for name in self.with_variables:
+            if name in own:
+                found |= self.groups[name].variables
+        return found
 
-def _above(
-    name: str, parents: Mapping[str, list[str]], known: dict[str, frozenset[str]]
-) -> frozenset[str]:
-    """A group with all that it is inside of."""
-    if name not in known:
-        found, waiting = {name}, [name]
+    def _around(self, name: str) -> frozenset[str]:
+        """A group, all that it is inside of, and `all`."""
+        found, waiting = {ALL, name}, [name]
         while waiting:
-            for parent in parents.get(waiting.pop(), ()):
+            for parent in self.parents.get(waiting.pop(), ()):
                 if parent not in found:
                     found.add(parent)
                     waiting.append(parent)
-        known[name] = frozenset(found)
-    return known[name]
+        return frozenset(found)
 
 
 def _circles(groups: Mapping[str, Group]) -> Iterator[tuple[str, str]]:
