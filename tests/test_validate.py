@@ -271,7 +271,7 @@ class TestNode:
             ("spec: {taints: [{key: a, effect: Never}]}", "spec.taints[0].effect"),
             (
                 "spec: {taints: [{key: a, effect: NoSchedule}, {key: a, effect: NoSchedule}]}",
-                "spec.taints[1] 'a:NoSchedule' is there twice",
+                "spec.taints[1] 'a:NoSchedule' is there twice, first as spec.taints[0]",
             ),
             ("status: {addresses: [{type: InternalIP, address: x}]}", "addresses[0].address"),
         ],

@@ -68,7 +68,10 @@ def test_a_slice_of_the_controller_is_known_as_such() -> None:
         ("endpoints: [{addresses: ['1.2.3.4 -j ACCEPT']}]", "must be an IPv4 or IPv6 address"),
         ("endpoints: [{addresses: [10.0.0.1], hostname: 'a b'}]", "hostname"),
         ("endpoints: [{addresses: [10.0.0.1], nodeName: '../x'}]", "nodeName"),
-        ("ports: [{name: a, port: 1}, {name: a, port: 2}]", "ports[1].name 'a' is there twice"),
+        (
+            "ports: [{name: a, port: 1}, {name: a, port: 2}]",
+            "name 'a' is there twice, first as ports[0].name",
+        ),
         ("ports: [{port: 70000}]", "ports[0].port is 70000"),
         ("prots: []", "unknown field 'prots'"),
         (

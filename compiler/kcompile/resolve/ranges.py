@@ -52,7 +52,7 @@ def check_node_masks(pods: Ranges, masks: Mapping[Family, Stated[int]]) -> Itera
                 Code.SETTING_INVALID,
                 f"a node's share of pod range {cidr} is a /{mask.value},"
                 f" but /{cidr.prefix} to /{longest} is possible",
-                mask_flag(cidr.family, pods),
+                "" if culprit.label == (flag := mask_flag(cidr.family, pods)) else flag,
             )
 
 

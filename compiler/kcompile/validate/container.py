@@ -24,12 +24,12 @@ def read_containers(
     if not containers:
         review.required(path, "a pod has at least one container")
     read = []
-    names: set[str] = set()
+    names: dict[str, int] = {}
     for index, container in enumerate(containers):
         item = _read_container(container, volumes, review, (*path, index))
-        if item.name in names:
-            review.duplicate((*path, index, "name"), item.name)
-        names.add(item.name)
+        if names.setdefault(item.name, index) != index:
+            first = (*path, names[item.name], "name")
+            review.duplicate((*path, index, "name"), item.name, first)
         read.append(item)
         if container.get("restartPolicy") is not None:
             why = "may only be set on an init container"

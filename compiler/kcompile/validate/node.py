@@ -37,7 +37,7 @@ def read_node(value: Mapping[str, Any], review: Review) -> Node:
 
 def _read_taints(taints: Sequence[Mapping[str, Any]], review: Review) -> tuple[Taint, ...]:
     read: list[Taint] = []
-    taken: set[tuple[str, str]] = set()
+    taken: dict[tuple[str, str], Path] = {}
     for index, taint in enumerate(taints):
         path: Path = ("spec", "taints", index)
         key, text = taint.get("key") or "", taint.get("value") or ""
@@ -45,9 +45,8 @@ def _read_taints(taints: Sequence[Mapping[str, Any]], review: Review) -> tuple[T
         review.name((*path, "key"), key, QUALIFIED_NAME)
         review.name((*path, "value"), text, LABEL_VALUE)
         review.one_of((*path, "effect"), effect, _EFFECTS)
-        if (key, effect) in taken:
-            review.duplicate(path, f"{key}:{effect}")
-        taken.add((key, effect))
+        if taken.setdefault((key, effect), path) is not path:
+            review.duplicate(path, f"{key}:{effect}", taken[key, effect])
         read.append(Taint(key, text, effect))
     return tuple(read)
 

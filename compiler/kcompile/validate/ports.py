@@ -15,16 +15,15 @@ def read_container_ports(
     ports: Sequence[Mapping[str, Any]], review: Review, path: Path
 ) -> tuple[ContainerPort, ...]:
     """Names are unique in a container; numbers need not be."""
-    names: set[str] = set()
+    names: dict[str, int] = {}
     read = []
     for index, port in enumerate(ports):
         name = port.get("name") or ""
         number = port.get("containerPort") or 0
         protocol: Protocol = port.get("protocol") or "TCP"
         if name:
-            if name in names:
-                review.duplicate((*path, index, "name"), name)
-            names.add(name)
+            if names.setdefault(name, index) != index:
+                review.duplicate((*path, index, "name"), name, (*path, names[name], "name"))
             if not PORT_NAME.accepts(name):
                 review.invalid((*path, index, "name"), name, PORT_NAME.allowed)
         if not 1 <= number <= 65535:
@@ -51,7 +50,7 @@ def check_host_ports(spec: Mapping[str, Any], review: Review, path: Path) -> Non
     On the host's network every container port is a host port of the same number.
     """
     shared = bool(spec.get("hostNetwork"))
-    taken: set[tuple[str, str, int]] = set()
+    taken: dict[tuple[str, str, int], Path] = {}
     for field in ("containers", "initContainers"):
         for at, container in enumerate(spec.get(field) or ()):
             if field == "initContainers" and container.get("restartPolicy") != "Always":
@@ -64,9 +63,9 @@ def check_host_ports(spec: Mapping[str, Any], review: Review, path: Path) -> Non
                     allowed = f"must equal containerPort, {number}, when hostNetwork is true"
                     review.invalid((*here, "hostPort"), host_port, allowed)
                 key = (port.get("hostIP") or "", port.get("protocol") or "TCP", host_port)
-                if host_port and key in taken:
-                    review.duplicate((*here, "hostPort"), host_port)
-                taken.add(key)
+                first = taken.setdefault(key, here)
+                if host_port and first is not here:
+                    review.duplicate((*here, "hostPort"), host_port, (*first, "hostPort"))
 
 
 def refuse_host_ports(spec: Mapping[str, Any], review: Review, path: Path) -> None:
