@@ -54,7 +54,7 @@ def test_many_small_workloads_spread_evenly() -> None:
     [
         ("taints: [{key: k, effect: NoSchedule}]", {"n1"}),
         ("taints: [{key: k, effect: NoExecute}]", {"n1"}),
-        ("taints: [{key: k, effect: PreferNoSchedule}]", {"n0", "n1"}),
+        ("taints: [{key: k, effect: PreferNoSchedule}]", {"n1"}),
         ("unschedulable: true", {"n1"}),
         ("", {"n0", "n1"}),
     ],

@@ -84,7 +84,7 @@ def make_plan(
     some."""
     objects, sources = _read(inputs, start)
     cluster = resolve(objects, flags)
-    planned = plan(cluster, lock)
+    planned = plan(cluster, lock, flags.pending)
     found = check_lowering(planned)
     # The longest work of all, so it starts as soon as it can.
     rules = start(lambda: _rule_files(planned, proved=proved))

@@ -142,6 +142,8 @@ class PlannedService:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """`pending` is how many pods have no place; they are not in `pods`."""
+
     settings: Settings
     nodes: tuple[PlannedNode, ...]
     namespaces: tuple[Namespace, ...]
@@ -151,3 +153,4 @@ class Plan:
     origins: Mapping[Key, Origin]
     notes: tuple[Problem, ...]
     pools: tuple[AddressPool, ...] = ()
+    pending: int = 0

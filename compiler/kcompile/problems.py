@@ -82,6 +82,7 @@ class Code(Enum):
     ADDRESS_MOVED = "KC411"
     NO_EXTERNAL_ADDRESS = "KC412"
     LOCK_OLD = "KC413"
+    PENDING = "KC414"
 
     # 5xx: names, can DNS hold it
     NAME_TOO_LONG = "KC501"
@@ -119,6 +120,7 @@ _WARNINGS = frozenset(
         Code.NO_SUCH_TARGET_PORT,
         Code.AFFINITY_LIMIT,
         Code.ADDRESS_MOVED,
+        Code.PENDING,
         Code.NO_DNS_RECORD,
         Code.NEEDS_ADDRESS,
         Code.INVENTORY_IGNORED,

@@ -70,6 +70,13 @@ _OPTIONS = (
         help="A node, or a node's address; repeatable.",
     ),
     click.option(
+        "--pending",
+        type=click.Choice(["error", "warn"]),
+        default="error",
+        show_default=True,
+        help="What pods are that fit on no node; with warn they are left out.",
+    ),
+    click.option(
         "--detect-local",
         type=click.Choice(["cluster-cidr", "none"]),
         default="cluster-cidr",
@@ -171,7 +178,8 @@ def summary(compiled: Compiled) -> str:
     """How large the plan is, for a person."""
     plan = compiled.planned.plan
     nodes, pods = counted(len(plan.nodes), "node"), counted(len(plan.pods), "pod")
-    return f"{nodes}, {pods}, {counted(len(plan.services), 'service')}"
+    pending = f", {counted(plan.pending, 'pod')} pending" if plan.pending else ""
+    return f"{nodes}, {pods}, {counted(len(plan.services), 'service')}{pending}"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

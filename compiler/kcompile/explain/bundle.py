@@ -230,7 +230,7 @@ def _pod(
             "namespace": str(namespace),
             "name": str(name),
             "workload": {"kind": str(owner_kind), "name": str(owner_name)},
-            "ordinal": int(ordinal),
+            "ordinal": int(ordinal) | str(ordinal),
             "node": str(node_name),
             "ips": list(ips),
             "labels": dict(labels),

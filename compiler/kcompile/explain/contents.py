@@ -90,7 +90,7 @@ class Pod:
     namespace: str
     name: str
     workload: Workload
-    ordinal: int
+    ordinal: int | str
     node: Node
     ips: tuple[str, ...]
     labels: Labels

@@ -14,7 +14,7 @@ from kcompile.plan.load_balancers import LoadBalancerIps, plan_load_balancers
 from kcompile.plan.lock import Lock
 from kcompile.plan.node_ports import NodePorts, plan_node_ports
 from kcompile.plan.nodes import plan_nodes
-from kcompile.plan.placement import place
+from kcompile.plan.placement import Pending, place
 from kcompile.plan.pods import plan_pods
 from kcompile.plan.services import ClusterIps, plan_cluster_ips
 from kcompile.planned import Plan, PlannedNode, PlannedPod, PlannedPort, PlannedService
@@ -31,15 +31,16 @@ class _Given:
     load_balancer_ips: Mapping[Key, LoadBalancerIps]
 
 
-def plan(cluster: Cluster, lock: Lock) -> Plan:
+def plan(cluster: Cluster, lock: Lock, pending: Pending = "error") -> Plan:
     """Nothing is undecided after this. Raises InputError with all that cannot be given."""
     pod_cidrs, findings = plan_nodes(cluster, lock)
     _stop_at_errors(findings)
-    placements, more = place(cluster, pod_cidrs, lock)
+    placed = place(cluster, pod_cidrs, lock, pending)
     given, wrong = _give(cluster, lock)
-    findings = (*findings, *more, *wrong)
+    findings = (*findings, *placed.findings, *wrong)
     _stop_at_errors(findings)
-    pods, more = plan_pods(cluster, placements, pod_cidrs, lock)
+    pods, more = plan_pods(cluster, placed.placements, pod_cidrs, lock)
+    _stop_at_errors(more)
     services, notes = _services(cluster, pods, given)
     return Plan(
         settings=cluster.settings,
@@ -51,6 +52,7 @@ def plan(cluster: Cluster, lock: Lock) -> Plan:
         origins=cluster.origins,
         notes=problems_of((*findings, *more, *notes)),
         pools=cluster.pools,
+        pending=placed.pending,
     )
 
 
@@ -86,7 +88,9 @@ def _services(
     for service in cluster.services:
         selected = backends.of(service) if service.type != "ExternalName" else ()
         families = given.families[key := service.key]
-        behind = Behind(selected, slices.of(service), families.families, hints.of(service))
+        behind = Behind(
+            service.name, selected, slices.of(service), families.families, hints.of(service)
+        )
         planned.append(_service(service, key, behind, given))
         if service.type != "ExternalName":
             notes += notes_on(service, selected, cluster)

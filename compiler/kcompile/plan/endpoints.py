@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kcompile.address import Family
 from kcompile.model import (
+    READY,
     Cluster,
     EndpointSlice,
     EndpointState,
@@ -26,10 +27,11 @@ EndpointPair = tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]
 class Behind:
     """All that is behind a Service.
 
-    Pods count in the Service's `families`, slices in their own. `states` are those of pods by
-    node; None where every pod is simply ready.
+    `name` is the Service's. Pods count in its `families`, slices in their own. `states` are those
+    of pods by node; None where every pod is simply ready.
     """
 
+    name: str
     selected: Selected
     slices: Sequence[EndpointSlice]
     families: Sequence[Family]
@@ -49,6 +51,7 @@ def endpoints_of(port: ServicePort, behind: Behind) -> EndpointPair:
 def portless_of(ports: Sequence[ServicePort], behind: Behind) -> EndpointPair:
     """Endpoints that none of a headless Service's ports leads to: they have names all the same."""
     rest = Behind(
+        behind.name,
         [
             (workload, pods)
             for workload, pods in behind.selected
@@ -69,7 +72,7 @@ def _portless(
     named = {endpoint.ip for port in ports for endpoint in _endpoints(port, behind, family)}
     found = []
     for _, pods in rest.selected if family in rest.families else ():
-        found += _of_pods(pods, 0, family, rest.states)
+        found += _of_pods(pods, 0, family, rest)
     for each in rest.slices:
         if each.family == family:
             found += _of_slice(each, 0)
@@ -81,7 +84,7 @@ def _endpoints(port: ServicePort, behind: Behind, family: Family) -> tuple[Endpo
     for workload, pods in behind.selected if family in behind.families else ():
         number = target_port(port, workload.template)
         if number is not None:
-            found += _of_pods(pods, number, family, behind.states)
+            found += _of_pods(pods, number, family, behind)
     for each in behind.slices:
         if each.family == family:
             for number in _numbers(port, each):
@@ -92,20 +95,36 @@ def _endpoints(port: ServicePort, behind: Behind, family: Family) -> tuple[Endpo
     return tuple(found)
 
 
-def _of_pods(
-    pods: Pods, number: int, family: Family, states: Mapping[str, EndpointState] | None
-) -> list[Endpoint]:
+def _of_pods(pods: Pods, number: int, family: Family, behind: Behind) -> list[Endpoint]:
     """A pod in the network of a node without an address of the family has none."""
-    if states is not None:
+    states = behind.states
+    named = pods[0].workload.template.subdomain == behind.name
+    if states is not None or named:
         addresses = ((pod.ipv4 if family == 4 else pod.ipv6, pod) for pod in pods)
         return [
-            Endpoint(ip, number, pod.node, pod.name, "", states[pod.node])
+            Endpoint(
+                ip,
+                number,
+                pod.node,
+                pod.name,
+                _hostname(pod) if named else "",
+                READY if states is None else states[pod.node],
+            )
             for ip, pod in addresses
             if ip
         ]
     if family == 4:
         return [Endpoint(pod.ipv4, number, pod.node, pod.name) for pod in pods if pod.ipv4]
     return [Endpoint(pod.ipv6, number, pod.node, pod.name) for pod in pods if pod.ipv6]
+
+
+def _hostname(pod: PlannedPod) -> str:
+    """A pod's own name in DNS below the Service that is its subdomain: what the controllers of
+    StatefulSets and Indexed Jobs set as its hostname, or what the template says."""
+    workload = pod.workload
+    if workload.kind == "StatefulSet":
+        return pod.name
+    return f"{workload.name}-{pod.ordinal}" if workload.indexed else workload.template.hostname
 
 
 def _of_slice(slice_: EndpointSlice, number: int) -> Iterator[Endpoint]:

@@ -1,22 +1,15 @@
 """Each pod's name and addresses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kcompile.address import Cidr, Family
 from kcompile.model import Cluster, Key, Node, Workload
 from kcompile.plan.choice import Pool, digest
 from kcompile.plan.lock import Addresses, Lock, PodEntry, PodKey
 from kcompile.plan.placement import Placement, pod_band
-from kcompile.planned import PlannedPod
+from kcompile.plan.pod_names import PodNames, PodPlace
+from kcompile.planned import Ordinal, PlannedPod
 from kcompile.problems import Code, Finding, OurBugError
-
-# apimachinery's SafeEncodeString: no vowels and no look-alikes, so that no word comes about.
-_SAFE = "bcdfghjklmnpqrstvwxz2456789"
-_PAIRS = tuple(first + second for second in _SAFE for first in _SAFE)
-_HASH_LENGTH = 10
-_SUFFIX_LENGTH = 5
-# apiserver's name generator: a pod's name has at most 63 characters.
-_NAME_LENGTH = 63
 
 
 def plan_pods(
@@ -27,14 +20,14 @@ def plan_pods(
 ) -> tuple[tuple[PlannedPod, ...], tuple[Finding, ...]]:
     """All pods, in the order of the workloads and ordinals."""
     addresses = _Addresses(cluster.nodes, pod_cidrs, lock)
-    names = _Names(lock)
     node_names = [node.name for node in cluster.nodes]
     keys = [
         (workload, ordinal, node_names[node])
         for workload, placement in zip(cluster.workloads, placements, strict=True)
-        for ordinal, node in enumerate(placement)
+        for ordinal, node in _placed(workload, placement, node_names)
     ]
     addresses.keep(keys)
+    names = PodNames(lock, cluster, keys)
     pods = []
     for workload, ordinal, node in keys:
         key = (workload.namespace, workload.kind, workload.name, ordinal)
@@ -45,7 +38,19 @@ def plan_pods(
             ipv4, ipv6 = addresses.of(key, node, key_digest)
         name = names.of(workload, key, key_digest)
         pods.append(PlannedPod(workload, ordinal, name, node, ipv4, ipv6))
-    return tuple(pods), tuple(addresses.moved(cluster))
+    return tuple(pods), (*names.findings, *addresses.moved(cluster))
+
+
+def _placed(
+    workload: Workload, placement: Placement, node_names: Sequence[str]
+) -> Iterable[tuple[Ordinal, int]]:
+    """The ordinals of pods that have a node, and its index."""
+    if workload.kind == "DaemonSet":
+        return [(node_names[node], node) for node in placement if node >= 0]
+    numbered = enumerate(placement, workload.first)
+    return (
+        numbered if min(placement, default=0) >= 0 else [each for each in numbered if each[1] >= 0]
+    )
 
 
 class _Addresses:
@@ -71,7 +76,7 @@ class _Addresses:
                     pool.freed[address] = number
         self.lost: list[tuple[PodKey, str]] = []
 
-    def keep(self, keys: Sequence[tuple[Workload, int, str]]) -> None:
+    def keep(self, keys: Sequence[PodPlace]) -> None:
         lock = self.lock
         if not lock.pods and not lock.freed_pods:
             return
@@ -147,49 +152,3 @@ class _Addresses:
             )
             for node, keys in sorted(by_node.items())
         ]
-
-
-class _Names:
-    """`NAME-HASH-SUFFIX`, the hash from the workload's key and the suffix from the pod's, so that
-    no change of a template renames a pod."""
-
-    def __init__(self, lock: Lock) -> None:
-        freed = {key: entry.name for key, (entry, _) in lock.freed_pods.items() if entry.name}
-        live = {key: entry.name for key, entry in lock.pods.items() if entry.name}
-        taken = {(key[0], name) for key, name in live.items()}
-        back = {key: name for key, name in freed.items() if (key[0], name) not in taken}
-        self.pinned = back | live
-        self.taken = {(key[0], name) for key, name in self.pinned.items()}
-        self.workload: Workload | None = None
-        self.prefix = ""
-
-    def of(self, workload: Workload, key: PodKey, key_digest: bytes) -> str:
-        if self.pinned and (name := self.pinned.get(key)):
-            return name
-        if workload is not self.workload:
-            self.workload = workload
-            self.prefix = _prefix(workload)
-        number = int.from_bytes(key_digest[8:16], "big")
-        while True:
-            name = self.prefix + _safe(number, _SUFFIX_LENGTH)
-            if (workload.namespace, name) not in self.taken:
-                self.taken.add((workload.namespace, name))
-                return name
-            number += 1
-
-
-def _prefix(workload: Workload) -> str:
-    key_digest = digest(f"{workload.kind}/{workload.namespace}/{workload.name}")
-    room = _NAME_LENGTH - _HASH_LENGTH - _SUFFIX_LENGTH - 2
-    # A label of a DNS name ends with neither "-" nor ".".
-    name = workload.name[:room].rstrip("-.")
-    return f"{name}-{_safe(int.from_bytes(key_digest[:16], 'big'), _HASH_LENGTH)}-"
-
-
-def _safe(number: int, length: int) -> str:
-    """The last `length` digits of a number, in base 27, as SafeEncodeString's letters."""
-    text = ""
-    while len(text) < length:
-        number, index = divmod(number, len(_PAIRS))
-        text += _PAIRS[index]
-    return text[:length]

@@ -154,9 +154,13 @@ def _pods(pods: Iterable[planned.PlannedPod]) -> Iterator[str]:
         if pod.ipv6:
             ips += f'{", " if ips else ""}"{format_ip(6, pod.ipv6)}"'
         yield (
-            f'{head}{quoted(pod.name)}{owner}{pod.ordinal}, "node": {quoted(pod.node)}, '
+            f'{head}{quoted(pod.name)}{owner}{_ordinal(pod.ordinal)}, "node": {quoted(pod.node)}, '
             f'"ips": [{ips}{tail}'
         )
+
+
+def _ordinal(ordinal: planned.Ordinal) -> str:
+    return quoted(ordinal) if isinstance(ordinal, str) else str(ordinal)
 
 
 def _service(service: planned.PlannedService) -> str:

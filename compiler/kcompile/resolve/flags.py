@@ -1,12 +1,14 @@
 """What the command line may say about the cluster, named as Kubernetes names its own flags."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
     """Texts as typed; None and () where a flag is absent. `nodes` are `NAME=IP[,IP]`, ranges
     `CIDR[,CIDR]` with the primary family first, `load_balancer_pools` `CIDR` or `FIRST-LAST`.
+    `pending` says what pods without a place are.
     """
 
     service_cidr: str | None = None
@@ -23,3 +25,4 @@ class Flags:
     non_masquerade_cidrs: tuple[str, ...] = ()
     load_balancer_pools: tuple[str, ...] = ()
     reject_unmatched_service_ips: bool = False
+    pending: Literal["error", "warn"] = "error"
