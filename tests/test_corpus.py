@@ -29,6 +29,7 @@ RIGHTLY_REFUSED = {
     "k8s-backend-overlay-example/service-type.yaml": ("KC211", "a patch: no ports"),
     "k8s-frontend-overlay-clusterip-example/service-type.yaml": ("KC211", "a patch: no ports"),
     "k8s-grpc-clusterip-backend-overlay-example/service-type.yaml": ("KC211", "a patch: no ports"),
+    "sysdig-rc.yaml": ("KC211", "no labels, neither of the selector nor of the template"),
     "mtls-echo.yaml": ("KC206", "mounts a volume that the pod has not"),
     "openshift-origin/etcd-controller.yaml": ("KC103", "a key twice"),
     "openshift-origin/etcd-discovery-controller.yaml": ("KC103", "a key twice"),
@@ -47,9 +48,6 @@ RIGHTLY_REFUSED = {
 
 RIGHTLY_BUILT = {
     "inference-pool.yaml": "the API server defaults roleRef.apiGroup",
-    "cni-ambient-patch.yaml": "a DaemonSet, of which nothing is compiled yet",
-    "gke-ztunnel-patch.yaml": "a DaemonSet, of which nothing is compiled yet",
-    "gke-cni-patch.yaml": "a DaemonSet, of which nothing is compiled yet",
 }
 """What the schemas refuse and a build does not, by end of path."""
 

@@ -26,6 +26,12 @@ ORACLE_FILES = {
     "Namespace": "namespace-v1.json",
     "EndpointSlice": "endpointslice-discovery-v1.json",
     "Endpoints": "endpoints-v1.json",
+    "ReplicaSet": "replicaset-apps-v1.json",
+    "ReplicationController": "replicationcontroller-v1.json",
+    "StatefulSet": "statefulset-apps-v1.json",
+    "DaemonSet": "daemonset-apps-v1.json",
+    "Job": "job-batch-v1.json",
+    "Pod": "pod-v1.json",
 }
 KINDS = sorted(ORACLE_FILES)
 API_VERSIONS = {
@@ -35,7 +41,14 @@ API_VERSIONS = {
     "Namespace": "v1",
     "EndpointSlice": "discovery.k8s.io/v1",
     "Endpoints": "v1",
+    "ReplicaSet": "apps/v1",
+    "ReplicationController": "v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Job": "batch/v1",
+    "Pod": "v1",
 }
+TEMPLATED = ("Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job")
 
 CORPUS = FilePath(__file__).parents[2] / "shared" / "corpus"
 FRAGMENTS_AND_TEMPLATES = {
@@ -104,6 +117,8 @@ def types(schema: Schema) -> frozenset[str]:
 
 def is_spec(path: Steps) -> bool:
     """What a user writes; of a status only what a Service's load balancer reports counts."""
+    if path[:4] == ("spec", "volumeClaimTemplates", "[]", "status"):
+        return False
     return path[:1] != ("status",) or path[:2] == ("status", "loadBalancer")
 
 
@@ -126,14 +141,20 @@ THEIRS = {
 FIELDS = [(k, path) for k in KINDS for path in OURS[k] if path and path[0] != "status"]
 
 STRICTER_REQUIRED = {
-    ("Deployment", ()): {"metadata", "spec"},
-    ("Deployment", ("spec", "template")): {"spec"},
+    **{(kind, ()): {"metadata", "spec"} for kind in (*TEMPLATED, "Pod")},
+    **{(kind, ("spec", "template")): {"spec"} for kind in TEMPLATED},
+    **{
+        (kind, ("spec", "template", "spec", "dnsConfig", "options", "[]")): {"name"}
+        for kind in TEMPLATED
+    },
+    ("ReplicaSet", ("spec",)): {"template"},
+    ("ReplicationController", ("spec",)): {"template"},
+    ("Pod", ("spec", "dnsConfig", "options", "[]")): {"name"},
     ("Namespace", ()): {"metadata"},
     ("Node", ()): {"metadata"},
     ("Service", ()): {"metadata", "spec"},
     ("EndpointSlice", ()): {"metadata"},
     ("Endpoints", ()): {"metadata"},
-    ("Deployment", ("spec", "template", "spec", "dnsConfig", "options", "[]")): {"name"},
 }
 """What the API server demands although its published schema does not."""
 
@@ -251,14 +272,14 @@ def test_each_field_misspelt_is_refused(kind: str) -> None:
 def test_null_is_the_absence_of_a_field(kind: str) -> None:
     """The oracle allows null for scalars only; Kubernetes' decoder for every optional field."""
     for path in [path for each, path in FIELDS if each == kind][
-        :: 7 if kind == "Deployment" else 1
+        :: 7 if kind in (*TEMPLATED, "Pod") else 1
     ]:
         document = build(kind, path)
         holder, key = parent_of(document, path)
         holder[key] = None
         parent = OURS[kind][path[:-1]]
         wanted = key in parent.get("required", []) or path == ("metadata", "name")
-        in_list = path[-1] == "[]"
+        in_list = path[-1] == "[]" and "null" not in OURS[kind][path].get("type", "")
         assert bool(check(kind, document)) == (wanted or in_list), path
 
 

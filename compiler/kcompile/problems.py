@@ -53,6 +53,8 @@ class Code(Enum):
     EMPTY_INPUT = "KC226"
     TOOL_FILE = "KC227"
     EXTERNAL_IP = "KC228"
+    OWNED = "KC229"
+    ENDED = "KC230"
 
     # 3xx: resolve, do the objects fit together
     DUPLICATE_OBJECT = "KC301"
@@ -111,7 +113,6 @@ _WARNINGS = frozenset(
     {
         Code.LINKED_FOLDER,
         Code.NOT_ENFORCED,
-        Code.NOT_COMPILED,
         Code.REMOVED_VERSION,
         Code.IGNORED_FIELD,
         Code.SUSPICIOUS,
@@ -129,6 +130,9 @@ _WARNINGS = frozenset(
 _NOTES = frozenset(
     {
         Code.IGNORED_KIND,
+        Code.NOT_COMPILED,
+        Code.OWNED,
+        Code.ENDED,
         Code.TOOL_FILE,
         Code.SYNTHESISED_NODE,
         Code.SYNTHESISED_SERVICE,

@@ -105,5 +105,7 @@ def _field(path: Path) -> str:
             return f"spec.ports[{index}]"
         case ("spec", "template", "spec", kind, index, "ports", port) if kind in _CONTAINERS:
             return f"spec.template.spec.{kind}[{index}].ports[{port}]"
+        case ("spec", kind, index, "ports", port) if kind in _CONTAINERS:
+            return f"spec.{kind}[{index}].ports[{port}]"
         case _:
             return ""

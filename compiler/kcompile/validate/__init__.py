@@ -9,6 +9,7 @@ from kcompile.problems import Code, Finding, InputError, Severity
 from kcompile.source import Origin
 from kcompile.validate.dispatch import read_object
 from kcompile.validate.flatten import flatten
+from kcompile.validate.owners import without_owned
 from kcompile.validate.remarks import remarks
 from kcompile.validate.review import Ledger
 
@@ -30,7 +31,8 @@ def validate(documents: Sequence[Document]) -> Objects:
                 origins.append(single.origin)
     if not documents:
         ledger.findings.append(Finding(Code.EMPTY_INPUT, None, (), "the input holds no objects"))
+    acting, places = without_owned(items, origins, ledger)
     problems = problems_of([*ledger.findings, *remarks(ledger)])
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InputError(problems)
-    return Objects(tuple(items), tuple(origins), frozenset(ledger.namespaces), problems)
+    return Objects(acting, places, frozenset(ledger.namespaces), problems)

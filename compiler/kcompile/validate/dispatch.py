@@ -14,6 +14,7 @@ from kcompile.validate.kinds import (
     Ignored,
     NotCompiled,
     NotEnforced,
+    Scales,
     Tool,
     Unknown,
     role_of,
@@ -26,7 +27,10 @@ from kcompile.validate.review import Ledger, Review
 from kcompile.validate.schema import SchemaError, check
 from kcompile.validate.service import read_service
 from kcompile.validate.slices import read_endpoints, read_slice
-from kcompile.validate.workload import read_deployment
+from kcompile.validate.workload import read_workload
+
+_GENERATED = ("Job", "Pod")
+"""Kinds whose objects often leave their name to the API server."""
 
 
 def read_object(single: Single, ledger: Ledger) -> tuple[Object, ...]:
@@ -35,11 +39,17 @@ def read_object(single: Single, ledger: Ledger) -> tuple[Object, ...]:
     review = Review(single.origin, ledger)
     kind, value = single.kind, single.value
     match role:
+        case Acts(acting) if acting in _GENERATED and _is_unnamed(value):
+            check_metadata(value, review, may_be_generated=True)
+            review.remark(Code.NOT_COMPILED, f"{kind} without a name")
         case Acts():
             return _read_acting(single, role, review)
-        case NotCompiled(may_be_generated):
-            check_metadata(value, review, may_be_generated=may_be_generated)
-            review.remark(Code.NOT_COMPILED, kind)
+        case NotCompiled():
+            check_metadata(value, review, may_be_generated=False)
+            review.remark(Code.NOT_COMPILED, _full_kind(single))
+        case Scales():
+            note_namespace(value, review)
+            review.remark(Code.NOT_COMPILED, _full_kind(single))
         case NotEnforced():
             note_namespace(value, review)
             review.remark(Code.NOT_ENFORCED, _full_kind(single))
@@ -55,6 +65,15 @@ def read_object(single: Single, ledger: Ledger) -> tuple[Object, ...]:
         case _:
             assert_never(role)
     return ()
+
+
+def _is_unnamed(value: Mapping[str, Any]) -> bool:
+    metadata = value.get("metadata")
+    return (
+        isinstance(metadata, dict)
+        and bool(metadata.get("generateName"))
+        and not metadata.get("name")
+    )
 
 
 def _full_kind(single: Single) -> str:
@@ -84,8 +103,16 @@ def _read_acting(single: Single, role: Acts, review: Review) -> tuple[Object, ..
 
 def _read(kind: ActingKind, value: Mapping[str, Any], review: Review) -> tuple[Object, ...]:  # noqa: PLR0911 - a return for each kind
     match kind:
-        case "Deployment":
-            return (read_deployment(value, review),)
+        case (
+            "Deployment"
+            | "ReplicaSet"
+            | "ReplicationController"
+            | "StatefulSet"
+            | "DaemonSet"
+            | "Job"
+            | "Pod"
+        ):
+            return read_workload(kind, value, review)
         case "Service":
             return (read_service(value, review),)
         case "Node":

@@ -9,6 +9,10 @@ from kcompile.validate.review import Review
 
 _DIRECTIVES = ("$patch", "$retainKeys", "$deleteFromPrimitiveList", "$setElementOrder")
 
+_TEMPLATED = frozenset(
+    ["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job"]
+)
+
 
 def check_fragment(kind: ActingKind, value: Mapping[str, Any], review: Review) -> None:
     """To be asked only about an object that is wrong."""
@@ -30,13 +34,17 @@ def _is_partial(kind: ActingKind, value: Mapping[str, Any]) -> bool:
     if kind == "Service":
         whole = spec.get("clusterIP") == "None" or spec.get("type") == "ExternalName"
         return not (whole or spec.get("ports") or spec.get("selector"))
-    if kind != "Deployment":
+    if kind == "Pod":
+        return not spec.get("containers")
+    if kind not in _TEMPLATED:
         return False
     template = _mapping(spec, "template")
     containers = _mapping(template, "spec").get("containers")
     images = isinstance(containers, list) and all(
         isinstance(container, dict) and container.get("image") for container in containers
     )
+    if kind == "Job":
+        return not images
     labels = _mapping(template, "metadata").get("labels")
     return not containers or (not spec.get("selector") and not (images and labels))
 

@@ -4,17 +4,21 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-ActingKind = Literal[
-    "Deployment",
-    "Service",
-    "Node",
-    "Namespace",
-    "ClusterConfiguration",
-    "KubeProxyConfiguration",
-    "EndpointSlice",
-    "Endpoints",
-    "IPAddressPool",
-]
+from kcompile.model import WorkloadKind
+
+ActingKind = (
+    WorkloadKind
+    | Literal[
+        "Service",
+        "Node",
+        "Namespace",
+        "ClusterConfiguration",
+        "KubeProxyConfiguration",
+        "EndpointSlice",
+        "Endpoints",
+        "IPAddressPool",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,18 @@ _ACTING = {
     ("apps/v1beta2", "Deployment"): _OLD_DEPLOYMENT,
     ("apps/v1beta1", "Deployment"): _OLD_DEPLOYMENT,
     ("extensions/v1beta1", "Deployment"): _OLD_DEPLOYMENT,
+    ("apps/v1", "ReplicaSet"): Acts("ReplicaSet"),
+    ("apps/v1beta2", "ReplicaSet"): Acts("ReplicaSet", "1.16"),
+    ("extensions/v1beta1", "ReplicaSet"): Acts("ReplicaSet", "1.16"),
+    ("v1", "ReplicationController"): Acts("ReplicationController"),
+    ("apps/v1", "StatefulSet"): Acts("StatefulSet"),
+    ("apps/v1beta2", "StatefulSet"): Acts("StatefulSet", "1.16"),
+    ("apps/v1beta1", "StatefulSet"): Acts("StatefulSet", "1.16"),
+    ("apps/v1", "DaemonSet"): Acts("DaemonSet"),
+    ("apps/v1beta2", "DaemonSet"): Acts("DaemonSet", "1.16"),
+    ("extensions/v1beta1", "DaemonSet"): Acts("DaemonSet", "1.16"),
+    ("batch/v1", "Job"): Acts("Job"),
+    ("v1", "Pod"): Acts("Pod"),
     ("v1", "Service"): Acts("Service"),
     ("v1", "Node"): Acts("Node"),
     ("v1", "Namespace"): Acts("Namespace"),
@@ -50,16 +66,19 @@ _ACTING_GROUPS = frozenset((name.rpartition("/")[0], kind) for name, kind in _AC
 
 _WORKLOADS = frozenset(
     {
-        ("", "Pod"),
-        ("", "ReplicationController"),
-        ("apps", "DaemonSet"),
-        ("apps", "ReplicaSet"),
-        ("apps", "StatefulSet"),
+        ("apps.openshift.io", "DeploymentConfig"),
+        ("argoproj.io", "Rollout"),
         ("batch", "CronJob"),
-        ("batch", "Job"),
-        ("extensions", "DaemonSet"),
         ("extensions", "Job"),
-        ("extensions", "ReplicaSet"),
+        ("keda.sh", "ScaledJob"),
+    }
+)
+_SCALERS = frozenset(
+    {
+        ("autoscaling", "HorizontalPodAutoscaler"),
+        ("autoscaling.k8s.io", "VerticalPodAutoscaler"),
+        ("extensions", "HorizontalPodAutoscaler"),
+        ("keda.sh", "ScaledObject"),
     }
 )
 _NOT_ENFORCED = frozenset(
@@ -116,9 +135,12 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class NotCompiled:
-    """Makes pods, but not here yet."""
+    """Makes pods when only a cluster knows."""
 
-    may_be_generated: bool
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Changes how many pods others make, or what they ask for, when only a cluster knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +165,7 @@ class Unknown:
     hint: str
 
 
-Role = Acts | NotCompiled | NotEnforced | Tool | Ignored | Unknown
+Role = Acts | NotCompiled | Scales | NotEnforced | Tool | Ignored | Unknown
 
 
 def role_of(api_version: str, kind: str) -> Role:
@@ -160,7 +182,9 @@ def _passive_role(group: str, kind: str) -> Role:
     pair = (group, kind)
     role: Role = Ignored()
     if pair in _WORKLOADS:
-        role = NotCompiled(kind in {"Job", "Pod"})
+        role = NotCompiled()
+    elif pair in _SCALERS:
+        role = Scales()
     elif pair in _NOT_ENFORCED or group in _GATEWAY_GROUPS:
         role = NotEnforced()
     elif group in _TOOL_GROUPS or pair == _KUBECONFIG:

@@ -36,11 +36,12 @@ _NOT_IMPLEMENTED = ("hostname", "subdomain")
 
 class Place(NamedTuple):
     """Whose pods these are, and where the object says so: `path` leads to what has metadata and
-    spec."""
+    spec. `claims` are volumes that a StatefulSet adds to its pods."""
 
     kind: WorkloadKind
     namespace: str
     path: Path
+    claims: frozenset[str] = frozenset()
 
 
 def read_template(template: Mapping[str, Any], place: Place, review: Review) -> PodTemplate:
@@ -60,7 +61,7 @@ def read_pod(spec: Mapping[str, Any], labels: Labels, place: Place, review: Revi
         _check_restart(policy, place, review)
     if spec.keys() <= _PLAIN and not has_host_ports(spec) and asks_nothing(spec):
         path = (*pod, "containers")
-        containers = read_containers(spec.get("containers") or (), frozenset(), review, path)
+        containers = read_containers(spec.get("containers") or (), place.claims, review, path)
         return PodTemplate(labels, containers, (), (), "", "ClusterFirst", NO_DNS)
     return _read_spec(labels, spec, place, review)
 
@@ -80,7 +81,8 @@ def _read_spec(
     labels: Labels, spec: Mapping[str, Any], place: Place, review: Review
 ) -> PodTemplate:
     pod: Path = (*place.path, "spec")
-    volumes = read_volume_names(spec.get("volumes") or (), review, (*pod, "volumes"))
+    stated = read_volume_names(spec.get("volumes") or (), review, (*pod, "volumes"))
+    volumes = stated | place.claims
     path = (*pod, "containers")
     containers = read_containers(spec.get("containers") or (), volumes, review, path)
     names = {container.name for container in containers}

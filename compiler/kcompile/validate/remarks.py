@@ -11,7 +11,7 @@ def remarks(ledger: Ledger) -> list[Finding]:
     ]
 
 
-def _message(code: Code, subject: str, tally: Tally) -> str:
+def _message(code: Code, subject: str, tally: Tally) -> str:  # noqa: PLR0911 - a return for each code
     shown = subject if subject.isascii() and subject.isprintable() else printable(subject)
     objects = f"{tally.count} object{'s' if tally.count > 1 else ''}"
     match code:
@@ -19,7 +19,13 @@ def _message(code: Code, subject: str, tally: Tally) -> str:
             version, _, release = subject.rpartition(" ")
             return f"Kubernetes {release} removed {version}; it is read as apps/v1 in {objects}"
         case Code.NOT_COMPILED:
-            return f"{shown} is not compiled yet: the pods of {objects} are missing"
+            return f"what {shown} adds is unknown offline: {objects} without effect"
+        case Code.OWNED:
+            return (
+                f"{shown}: {objects} left to the controller that made them, which is here as well"
+            )
+        case Code.ENDED:
+            return f"{shown} has ended or is suspended: {objects} without pods"
         case Code.NOT_ENFORCED:
             return f"{shown} is not enforced: {objects} without effect"
         case Code.IGNORED_FIELD:

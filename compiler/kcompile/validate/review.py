@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from kcompile.labels import Labels
+from kcompile.model import Key
 from kcompile.problems import Code, Finding, printable
 from kcompile.source import Origin, Path
 from kcompile.validate.names import NameRule, variable_hint
@@ -21,12 +22,14 @@ class Tally:
 
 @dataclass(slots=True)
 class Ledger:
-    """All that one run finds. `labels` are the label tuples already checked, to be shared."""
+    """All that one run finds. `labels` are the label tuples already checked, to be shared; `owners`
+    are the controllers that objects name, also under the name of a controller's own."""
 
     findings: list[Finding] = field(default_factory=list)
     tallies: dict[tuple[Code, str], Tally] = field(default_factory=dict)
     labels: dict[Labels, Labels] = field(default_factory=dict)
     namespaces: set[str] = field(default_factory=set)
+    owners: dict[Key, tuple[Key, ...]] = field(default_factory=dict)
 
     def count(self, code: Code, subject: str, origin: Origin, path: Path) -> None:
         """Remark once for all objects that share it; an object counts once."""

@@ -34,6 +34,9 @@ _SHOWN = 20
 _OTHER_SCHEMAS = {
     ("Deployment", "apps/v1beta1"): "deployment-v1beta1",
     ("Deployment", "extensions/v1beta1"): "deployment-v1beta1",
+    ("ReplicaSet", "extensions/v1beta1"): "replicaset-v1beta1",
+    ("StatefulSet", "apps/v1beta1"): "statefulset-v1beta1",
+    ("DaemonSet", "extensions/v1beta1"): "daemonset-v1beta1",
     ("ClusterConfiguration", "kubeadm.k8s.io/v1beta4"): "clusterconfiguration-v1beta4",
 }
 """Versions whose fields differ from what the kind's own file says."""
