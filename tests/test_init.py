@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli_runs import KCOMPILE, process
 from command_line import Answer, kcompile
 from kcompile.inventory import Wanted, draft
 from kcompile.load import load
@@ -108,6 +109,43 @@ def test_groups_of_yaml_and_the_inner_word_is_the_last(init: Init) -> None:
     assert found["n2"]["metadata"]["labels"]["count"] == "3"
     assert found["n1"]["status"]["addresses"][0]["address"] == "192.0.2.1"
     assert list(nodes(init("--inventory", "hosts.yml", "--group", "inner"))) == ["n1", "n2"]
+
+
+def test_the_deepest_group_has_the_last_word(init: Init) -> None:
+    """As in Ansible, depth is the longest way out, whatever the number of groups around."""
+    text = """\
+[wide]
+n1
+[deep]
+n1
+[a:children]
+wide
+[b:children]
+wide
+[c:children]
+wide
+[d:children]
+e
+[e:children]
+deep
+[wide:vars]
+ip=192.0.2.1
+node_labels={'from': 'wide'}
+ansible_group_priority=5
+[deep:vars]
+ip=192.0.2.2
+"""
+    answer = init.of(text)
+    assert addresses(answer) == {"n1": ["192.0.2.2"]}
+    assert nodes(answer)["n1"]["metadata"]["labels"]["from"] == "wide"
+    assert "hosts:18:1: KC721: warning: ansible_group_priority of group 'wide'" in answer.err
+
+
+def test_standard_input(init: Init) -> None:
+    command = [*KCOMPILE, "init", "-", "n2=192.0.2.2"]
+    answer = process(command, init.folder, given="192.0.2.1 n1\n")
+    assert addresses(answer) == {"n2": ["192.0.2.2"], "n1": ["192.0.2.1"]}
+    assert answer.err == "init: 2 nodes\n"
 
 
 def test_what_ansible_inventory_prints(init: Init) -> None:
@@ -288,6 +326,7 @@ def test_wrong_usage(init: Init, arguments: list[str]) -> None:
         ("all: [1, 2]\n", "KC701"),
         ("all: {hosts: 5}\n", "KC701"),
         ("all: {hosts: {n1: [1]}}\n", "KC701"),
+        ("[a:children]\nb ; c\n", "KC701"),
         ("all: {host: {n1: }}\n", "KC701"),
         ("all: {hosts: {n1: {node_labels: [a]}}}\n", "KC701"),
         ("all: {hosts: {n1: {node_labels: {a: [b]}}}}\n", "KC701"),

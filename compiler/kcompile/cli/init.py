@@ -130,10 +130,7 @@ def _write(output: Path, text: str, *, force: bool) -> None:
         temporary = Path(file.name)
         try:
             temporary.chmod(0o666 & ~_umask())
-            if force:
-                temporary.replace(output)
-            else:
-                os.link(temporary, output)
+            _put(temporary, output, force=force)
         finally:
             temporary.unlink(missing_ok=True)
     except FileExistsError:
@@ -142,6 +139,21 @@ def _write(output: Path, text: str, *, force: bool) -> None:
         message = f"cannot be written: {error.strerror}"
         problem = Problem(Code.NOT_WRITABLE, Position(str(output), 1, 1), message)
         raise InputError([problem]) from None
+
+
+def _put(temporary: Path, output: Path, *, force: bool) -> None:
+    if not force:
+        try:
+            # Unlike a rename, a link never replaces what is there.
+            os.link(temporary, output)
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system without hard links (vfat).
+            _refuse_existing(output, force=force)
+        else:
+            return
+    temporary.replace(output)
 
 
 def _umask() -> int:

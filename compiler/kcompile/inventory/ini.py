@@ -93,9 +93,11 @@ def _read_members(line: str, section: _Section, listing: Listing, position: Posi
     elif not words:
         return
     elif section.kind == "children" and section.group is not None:
-        for word, place in words:
-            listing.group(word, place)
-            section.group.children.setdefault(word, place)
+        (word, place), *more = words
+        if more:
+            listing.wrong(more[0][1], f"found {printable(more[0][0])} behind a group's name")
+        listing.group(word, place)
+        section.group.children.setdefault(word, place)
     elif len(words) > 1 and is_ip(words[0][0]) and not any("=" in word for word, _ in words):
         _read_hosts_line(words, section, listing)
     else:

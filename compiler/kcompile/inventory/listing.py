@@ -11,6 +11,7 @@ from kcompile.source import Origin, Path, Position
 ALL = "all"
 STATED = "=addresses"
 """The variable of NAME=IP[,IP]; no inventory can have one of this name."""
+PRIORITY = "ansible_group_priority"
 VARIABLES = (
     STATED,
     "ip",
@@ -21,6 +22,7 @@ VARIABLES = (
     "ansible_ssh_host",
     "node_labels",
     "node_taints",
+    PRIORITY,
 )
 """Those that say something about a node: Ansible's, and those of Kubespray. The rest is skipped."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kcompile.inventory.listing import ALL, Group, Listing, Place, Variables
+from kcompile.inventory.listing import ALL, PRIORITY, Group, Listing, Place, Variables
 from kcompile.problems import Code, printable
 
 # Kubespray's and k3s-ansible's groups of all nodes, then those of which a cluster consists.
@@ -65,6 +65,10 @@ def check_groups(listing: Listing, wanted: Sequence[str], place: Place) -> None:
             there = ", ".join(map(printable, sorted(listing.groups))) or "none"
             message = f"there is no group {printable(name)}"
             listing.report(Code.NO_SUCH_GROUP, place, message, f"there are {there[:200]}")
+    for name, group in listing.groups.items():
+        if variable := group.variables.get(PRIORITY):
+            message = f"{PRIORITY} of group {printable(name)} is not used"
+            listing.report(Code.INVENTORY_IGNORED, variable.place, message)
     for name, child in _circles(listing.groups):
         message = f"group {printable(name)} is inside itself"
         listing.wrong(listing.groups[name].children[child], message)
@@ -90,8 +94,9 @@ class _Lineage:
             for host in group.hosts:
                 self.of_host.setdefault(host, []).append(name)
         self.around = {name: self._around(name) for name in listing.groups}
+        depths = self._depths()
         # Inner groups after outer ones, so that theirs is the last word.
-        order = sorted(listing.groups, key=lambda name: (len(self.around[name]), name))
+        order = sorted(listing.groups, key=lambda name: (depths[name], name))
         self.with_variables = [name for name in order if listing.groups[name].variables]
 
     def of(self, host: str) -> set[str]:
@@ -103,6 +108,14 @@ class _Lineage:
             if name in own:
                 found |= self.groups[name].variables
         return found
+
+    def _depths(self) -> dict[str, int]:
+        """How many groups are around each on the longest way out, as Ansible counts."""
+        depths: dict[str, int] = {}
+        for name in sorted(self.groups, key=lambda name: len(self.around[name])):
+            around = [depths.get(parent, 0) for parent in self.parents.get(name, ())]
+            depths[name] = 1 + max(around, default=0) if name != ALL else 0
+        return depths
 
     def _around(self, name: str) -> frozenset[str]:
         """A group, all that it is inside of, and `all`."""
