@@ -14,7 +14,7 @@ import kcompile as package
 from cli_runs import KCOMPILE, SERVICE, Run, process, python
 from kcompile.cli.main import cli
 
-COMMANDS = ["build", "describe", "get", "init", "validate"]
+COMMANDS = ["build", "describe", "get", "init", "lock", "validate"]
 
 
 @pytest.fixture

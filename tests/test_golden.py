@@ -4,10 +4,12 @@ A case has input/ (manifests and perhaps a lock) and expected/: what standard er
 nothing is refused, the bundle and the lock. It may have `arguments` (more of them for build, one a
 line), `command` (all arguments of another command instead, of which standard output is expected),
 existing/ (a folder that is at the bundle's place before), `links` (symbolic links to make, name and
-target a line) and `then` (arguments of a second command, whose standard error follows).
+target a line), `held` (folders whose locks another process has meanwhile) and `then` (arguments of
+a second command, whose standard error follows).
 Update: `pytest tests/test_golden.py --snapshot-update --allow-snapshot-deletion`, read the diff.
 """
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from pytest_snapshot.plugin import Snapshot
 
 from command_line import kcompile
+from kcompile.bundle.hold import held
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/input"))
@@ -40,7 +43,10 @@ def test_golden(
     monkeypatch.chdir(tmp_path)
     command = lines(case / "command")
     build = ["build", "input", "-o", "bundle", *lines(case / "arguments")]
-    answer = kcompile(command or build, capsys)
+    with contextlib.ExitStack() as stack:
+        for folder in lines(case / "held"):
+            stack.enter_context(held(tmp_path / folder / "kcompile.lock", 0, str))
+        answer = kcompile(command or build, capsys)
     found: Tree = {"stderr.txt": answer.err.encode()}
     if command:
         assert tree(tmp_path) == before

@@ -85,6 +85,9 @@ class Code(Enum):
     NO_EXTERNAL_ADDRESS = "KC412"
     LOCK_OLD = "KC413"
     PENDING = "KC414"
+    LOCK_IN_USE = "KC415"
+    LOCK_BASE = "KC416"
+    NOT_IN_LOCK = "KC417"
 
     # 5xx: names, can DNS hold it
     NAME_TOO_LONG = "KC501"

@@ -3,13 +3,22 @@
 import gc
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
 from kcompile.cli.beside import beside
-from kcompile.cli.compile import Compiled, compile_inputs, compile_options, counted, summary
+from kcompile.cli.compile import (
+    Compiled,
+    compile_inputs,
+    compile_options,
+    counted,
+    place_of_lock,
+    summary,
+)
+from kcompile.cli.lock_file import held_lock, lock_timeout_option
 from kcompile.source import shown_name
 
 EXIT_DIFFERENCES = 3
@@ -32,8 +41,11 @@ EXIT_DIFFERENCES = 3
     is_flag=True,
     help="Write nothing; list the files that would change and exit 3 if there are any.",
 )
+@lock_timeout_option
 @compile_options
-def command(output: Path, *, check: bool, no_prove: bool, **options: Any) -> None:
+def command(
+    output: Path, *, check: bool, no_prove: bool, lock_timeout: float, **options: Any
+) -> None:
     """Compile manifests (files, folders, - for stdin) into a bundle.
 
     All problems are reported together, and nothing is written unless everything is right. What the
@@ -44,12 +56,15 @@ def command(output: Path, *, check: bool, no_prove: bool, **options: Any) -> Non
     """
     # Millions of values that live to the end: collecting among them only costs time.
     gc.disable()
-    compiled = compile_inputs(start=beside, proved=not no_prove, **options)
-    _refuse_lock_inside(compiled.lock_path, output)
-    if check:
-        _check(compiled, output)
-    else:
-        _write(compiled, output)
+    path = place_of_lock(**options)
+    writes = not check and not options["locked"]
+    with held_lock(path, lock_timeout) if path and writes else nullcontext():
+        compiled = compile_inputs(start=beside, proved=not no_prove, **options)
+        _refuse_lock_inside(compiled.lock_path, output)
+        if check:
+            _check(compiled, output)
+        else:
+            _write(compiled, output)
 
 
 def _refuse_lock_inside(lock_path: Path | None, output: Path) -> None:

@@ -115,6 +115,15 @@ def compile_options(command: F) -> F:
     return command
 
 
+def place_of_lock(
+    *, inputs: tuple[str, ...], lock_path: Path | None, locked: bool, no_lock: bool, **_others: Any
+) -> Path | None:
+    """Where the options say that the lock lies, None if they want none."""
+    if no_lock and (locked or lock_path):
+        raise click.UsageError("--no-lock goes with neither --lock nor --locked")
+    return None if no_lock else lock_path or default_lock(inputs)
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A plan, and what changes in the lock; no path where there is no lock.
@@ -147,10 +156,8 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
     """
     from kcompile.pipeline import make_plan, when_asked  # noqa: PLC0415 - imports jsonschema and jinja2
 
-    if no_lock and (locked or lock_path):
-        raise click.UsageError("--no-lock goes with neither --lock nor --locked")
+    path = place_of_lock(inputs=inputs, lock_path=lock_path, locked=locked, no_lock=no_lock)
     read = read_inputs(inputs)
-    path = None if no_lock else lock_path or default_lock(inputs)
     old, lock = _read_lock(path)
     planned = make_plan(
         read.texts,

@@ -16,6 +16,7 @@ _COMMANDS = {
     "describe": ("kcompile.cli.describe", "Show one object of a bundle in detail."),
     "get": ("kcompile.cli.get", "List objects of a bundle."),
     "init": ("kcompile.cli.init", "Write Node documents for a list of hosts."),
+    "lock": ("kcompile.cli.lock", "Show, check and edit kcompile.lock."),
     "validate": ("kcompile.cli.validate", "Check manifests as build does, and write nothing."),
 }
 

@@ -9,9 +9,21 @@ from kcompile.planned import Plan, PlannedPod, PlannedService
 
 def next_lock(plan: Plan, lock: Lock) -> Lock:
     """The plan's addresses, ports and places as a lock; what nobody uses any more is freed."""
-    nodes = {node.name: node.pod_cidrs for node in plan.nodes}
-    pods = dict(_pods(plan, lock))
-    services = dict(filter(None, map(_service, plan.services)))
+    return settled(
+        lock,
+        {node.name: node.pod_cidrs for node in plan.nodes},
+        dict(_pods(plan, lock)),
+        dict(filter(None, map(_service, plan.services))),
+    )
+
+
+def settled(
+    lock: Lock,
+    nodes: Mapping[str, tuple[Cidr, ...]],
+    pods: Mapping[PodKey, PodEntry],
+    services: Mapping[ServiceKey, ServiceEntry],
+) -> Lock:
+    """These live after a lock: what nobody of them uses any more is freed."""
     number = lock.next_number
     return Lock(
         nodes,

@@ -5,7 +5,7 @@ with its position, so nothing that somebody typed is guessed at.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -60,6 +60,13 @@ class Holder:
     key: str
     value: object
 
+    @property
+    def is_key(self) -> bool:
+        match self.value:
+            case ("key", _):
+                return True
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -71,8 +78,17 @@ class Reading:
 
     version: int
     lock: Lock
+    lines: Sequence[str]
     holders: Mapping[object, int]
     clashes: tuple[tuple[Holder, Holder], ...]
+
+    def key_on(self, number: int) -> str:
+        return _key_of(self.lines[number - 1])
+
+    def line_of(self, holder: Holder) -> str:
+        """The first line that holds what `holder` does, "" if there is none."""
+        number = self.holders.get(holder.value)
+        return self.lines[number - 1] if number else ""
 
 
 def parse_lock(name: str, text: str) -> Lock:
@@ -98,24 +114,31 @@ def version_of(text: str) -> int:
     return int(match[1]) if match else 0
 
 
+def is_node_name(text: str) -> bool:
+    """Whether a lock can hold a node of this name."""
+    return re.fullmatch(_NAME, text, re.ASCII) is not None
+
+
 def _clash(name: str, one: Holder, two: Holder) -> Problem:
-    place = f"{name}:{one.line}"
-    message = f"{two.key} and {one.key} ({place}) hold {_shown(one.value, two.value)}"
+    what = f"the same {shown_value(one.value)}"
+    if one.value != two.value:
+        what = f"pod CIDRs that overlap, {two.value} and {one.value}"
+    message = f"{two.key} and {one.key} ({name}:{one.line}) hold {what}"
     return Problem(Code.LOCK_CONFLICT, Position(name, two.line, 1), message, _MOVES)
 
 
-def _shown(value: object, other: object) -> str:
-    match value, other:
-        case Cidr(), Cidr():
-            same = f"the same pod CIDR {value}"
-            return same if value == other else f"pod CIDRs that overlap, {other} and {value}"
-        case (4, int(number)), _:
-            return f"the same address {format_ip(4, number)}"
-        case (6, int(number)), _:
-            return f"the same address {format_ip(6, number)}"
-        case ("node port" | "pod name" as kind, *_, last), _:
-            return f"the same {kind} {last}"
-    return "the same key"
+def shown_value(value: object) -> str:
+    """What a line holds, in words."""
+    match value:
+        case Cidr():
+            return f"pod CIDR {value}"
+        case (4, int(number)):
+            return f"address {format_ip(4, number)}"
+        case (6, int(number)):
+            return f"address {format_ip(6, number)}"
+        case ("node port" | "pod name" as kind, *_, last):
+            return f"{kind} {last}"
+    return "key"
 
 
 class _Reader:
@@ -157,7 +180,7 @@ class _Reader:
             (_holder(lines, one, value), _holder(lines, two, other))
             for value, one, other, two in sorted(self.clashes, key=itemgetter(3))
         ]
-        return Reading(self.version, lock, self.holders, tuple(clashes))
+        return Reading(self.version, lock, lines, self.holders, tuple(clashes))
 
     def _header(self, lines: list[str]) -> None:
         for number, (key, known) in enumerate(
@@ -268,7 +291,11 @@ class _Reader:
 
 
 def _holder(lines: list[str], number: int, value: object) -> Holder:
-    return Holder(number, lines[number - 1].partition(": {")[0], value)
+    return Holder(number, _key_of(lines[number - 1]), value)
+
+
+def _key_of(line: str) -> str:
+    return line.partition(": {")[0]
 
 
 def _numbers(known: range) -> str:

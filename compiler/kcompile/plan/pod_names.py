@@ -65,8 +65,8 @@ class PodNames:
             return name
         if workload is not self.workload or workload.indexed:
             self.workload = workload
-            self.prefix = _prefix(workload, key[3])
-        number = int.from_bytes(key_digest[8:16], "big")
+            self.prefix = _prefix(key, indexed=workload.indexed)
+        number = _suffix_number(key_digest)
         while True:
             name = self.prefix + _safe(number, _SUFFIX_LENGTH)
             if (workload.namespace, name) not in self.taken:
@@ -79,17 +79,38 @@ def fixed_name(workload: Workload, ordinal: Ordinal) -> str:
     return workload.name if workload.kind == "Pod" else f"{workload.name}-{ordinal}"
 
 
-def _prefix(workload: Workload, ordinal: Ordinal) -> str:
+def names_in_lock(key: PodKey, pinned: str) -> tuple[str, ...]:
+    """What a pod may be called by what a lock holds; an Indexed Job's pod has the second name."""
+    namespace, kind, name, ordinal = key
+    if kind == "Pod":
+        return (name,)
+    if kind == "StatefulSet":
+        return (f"{name}-{ordinal}",)
+    if pinned:
+        return (pinned,)
+    suffix = _safe(
+        _suffix_number(digest(f"pod/{namespace}/{kind}/{name}/{ordinal}")), _SUFFIX_LENGTH
+    )
+    names = _prefix(key, indexed=False) + suffix, _prefix(key, indexed=True) + suffix
+    return names if kind == "Job" else names[:1]
+
+
+def _suffix_number(key_digest: bytes) -> int:
+    return int.from_bytes(key_digest[8:16], "big")
+
+
+def _prefix(key: PodKey, *, indexed: bool) -> str:
     """`NAME-`; `NAME-HASH-` for the ReplicaSet of a Deployment, `NAME-INDEX-` in Indexed Jobs."""
+    namespace, kind, name, ordinal = key
     middle = ""
-    if workload.kind == "Deployment":
-        key_digest = digest(f"{workload.kind}/{workload.namespace}/{workload.name}")
+    if kind == "Deployment":
+        key_digest = digest(f"{kind}/{namespace}/{name}")
         middle = f"{_safe(int.from_bytes(key_digest[:16], 'big'), _HASH_LENGTH)}-"
-    elif workload.indexed:
+    elif indexed:
         middle = f"{ordinal}-"
     room = _NAME_LENGTH - _SUFFIX_LENGTH - len(middle) - 1
     # A label of a DNS name ends with neither "-" nor ".".
-    return f"{workload.name[:room].rstrip('-.')}-{middle}"
+    return f"{name[:room].rstrip('-.')}-{middle}"
 
 
 def _safe(number: int, length: int) -> str:
