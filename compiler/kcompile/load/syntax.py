@@ -11,6 +11,7 @@ from yaml import MarkedYAMLError, YAMLError
 from yaml.events import ScalarEvent
 
 from kcompile.load.events import yaml_events
+from kcompile.load.limits import LIMITS
 from kcompile.load.lines import position_in
 from kcompile.problems import Code, Problem, printable
 from kcompile.source import Text
@@ -110,6 +111,8 @@ _AT_ITS_START = frozenset(
         "could not find expected ':'",
     }
 )
+# libyaml's own limit, 1,000: its scanner may run ahead of the events that ours counts.
+_TOO_DEEP = "exceeded maximum nesting depth"
 _IN_BRACKETS = frozenset({"did not find expected ',' or '}'", "did not find expected ',' or ']'"})
 
 
@@ -119,6 +122,10 @@ def yaml_problem(text: Text, error: YAMLError, document_start: int) -> Problem:
         position = position_in(text.name, text.content, document_start)
         return Problem(Code.SYNTAX, position, f"not valid YAML: {printable(str(error))}")
     found = str(error.problem)
+    if found == _TOO_DEEP:
+        position = position_in(text.name, text.content, error.problem_mark.index)
+        message = f"mappings and lists nest deeper than {LIMITS.depth} levels"
+        return Problem(Code.LIMIT, position, message)
     at_start = found in _AT_ITS_START and error.context_mark is not None
     mark = error.context_mark if at_start else error.problem_mark
     offset = mark.index if mark is not None else document_start
