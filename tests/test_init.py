@@ -165,6 +165,8 @@ def test_control_planes_have_their_role_and_the_taint_as_a_comment(init: Init) -
     role = "node-role.kubernetes.io/control-plane"
     assert [role in node["metadata"]["labels"] for node in found.values()] == [True, False]
     assert not any(node.get("spec") for node in found.values())
+    k3s = init.of("[k3s_cluster:children]\nserver\n[server]\ns ip=192.0.2.1\n[other]\no\n")
+    assert [role in node["metadata"]["labels"] for node in nodes(k3s).values()] == [True]
     assert f"#   taints:\n#   - key: {role}\n#     effect: NoSchedule\n" in answer.out
 
 
@@ -173,6 +175,7 @@ def test_control_planes_have_their_role_and_the_taint_as_a_comment(init: Init) -
     [
         ("ip=192.0.2.1 access_ip=192.0.2.2 ansible_host=192.0.2.3", ["192.0.2.1"]),
         ("ip=192.0.2.1 ip6=2001:db8::1", ["192.0.2.1", "2001:db8::1"]),
+        ("ip=2001:db8::1,192.0.2.1,192.0.2.2", ["2001:db8::1", "192.0.2.1", "192.0.2.2"]),
         ("access_ip=192.0.2.2 ansible_host=192.0.2.3", ["192.0.2.2"]),
         ("ansible_host=192.0.2.3", ["192.0.2.3"]),
         ("ansible_ssh_host=192.0.2.4", ["192.0.2.4"]),

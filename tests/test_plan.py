@@ -159,6 +159,11 @@ def test_more_nodes_than_shares() -> None:
     (message,) = errors(nodes(5), flags=flags)
     enough = "--pod-network-cidr with a /21 or --node-cidr-mask-size 26 has enough"
     assert message.endswith(f" ({enough})")
+    flags = Flags(pod_network_cidr="10.0.0.0/16", node_cidr_mask_size="17")
+    (message,) = errors(nodes(3).replace("192.0.2", "192.0.3"), flags=flags)
+    assert message.endswith(
+        "(--pod-network-cidr with a /15 or --node-cidr-mask-size 18 has enough)"
+    )
 
 
 # ---- cluster addresses

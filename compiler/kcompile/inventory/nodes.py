@@ -89,25 +89,24 @@ class _Draft:
         return name
 
     def _addresses(self) -> tuple[tuple[IpAddress, ...], str]:
-        """The addresses, at most one a family, and the variable that they are from."""
-        found: dict[Family, int] = {}
+        """The addresses as they are stated, and the variable that they are from."""
+        found: dict[IpAddress, None] = {}
         source = ""
         for variables in _SOURCES:
             for variable in variables:
                 stated = self._read(variable)
-                if source and stated and variable in _LOGINS and stated[0] not in found.items():
+                if not source or source in variables:
+                    found |= dict.fromkeys(stated)
+                    source = source or (variable if stated else "")
+                elif stated and variable in _LOGINS and stated[0] not in found:
                     shown = format_ip(*stated[0])
                     self.comments.append(f"Ansible logs in at {shown} ({variable}).")
-                elif not source or source in variables:
-                    for family, value in stated:
-                        found.setdefault(family, value)
-                    source = source or (variable if stated else "")
         if not found and (own := _parsed(self.host.name)):
-            found, source = {own[0]: own[1]}, "the host's name"
+            found, source = {own: None}, "the host's name"
             self.comments.append(
-                "The host has no name but its address: call it as `hostname` does."
+                "The host has no name but its address: name it as `hostname` does."
             )
-        return tuple(sorted(found.items())), source
+        return tuple(found), source
 
     def _read(self, name: str) -> list[IpAddress]:
         variable = self.host.variables.get(name)

@@ -19,6 +19,7 @@ _CONTROL_PLANES = (
     "masters",
     "master",
 )
+_K3S_SERVERS = {"k3s_cluster", "server"}
 _WORKERS = ("kube_node", "kube-node")
 
 
@@ -53,7 +54,7 @@ def select(listing: Listing, wanted: Sequence[str]) -> Selection:
             left_out.append(host.name)
             continue
         variables = lineage.variables(own) | host.variables
-        is_control_plane = not own.isdisjoint(_CONTROL_PLANES)
+        is_control_plane = not own.isdisjoint(_CONTROL_PLANES) or own >= _K3S_SERVERS
         hosts.append(Chosen(host.name, host.place, variables, is_control_plane))
     return Selection(tuple(hosts), groups, tuple(left_out))
 

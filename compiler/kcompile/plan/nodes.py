@@ -1,6 +1,6 @@
 """Each node's share of the pod ranges: stated, locked, or chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from kcompile.address import BITS, Cidr
 from kcompile.model import Cluster, Key, Node
@@ -8,6 +8,7 @@ from kcompile.plan.choice import Band, Pool, digest
 from kcompile.plan.lock import Lock
 from kcompile.plan.shortage import shortage
 from kcompile.problems import Code, Finding
+from kcompile.resolve.ranges import longest_node_mask
 
 
 def plan_nodes(
@@ -96,18 +97,21 @@ class _PodRange:
         size = self.pool.bands[0].size
         bits = (size + len(without) - 1).bit_length() - (size.bit_length() - 1)
         what = f"the pod range {self.pods}, in shares of /{self.mask},"
-        wider, longer = self.pods.prefix - bits, self.mask + bits
-        enough = [f"--pod-network-cidr with a /{wider}"] if wider > 0 else []
-        if longer < BITS[self.pods.family] - 1:
-            both = len(self.cluster.settings.pod_cidrs) > 1
-            option = (
-                f"--node-cidr-mask-size-ipv{self.pods.family}" if both else "--node-cidr-mask-size"
-            )
-            enough.append(f"{option} {longer}")
-        hint = f"{' or '.join(enough)} has enough" if enough else ""
+        hint = " or ".join(self._enough(bits))
+        hint += " has enough" if hint else ""
         message = shortage(what, "share", size, without)
         origin = self.cluster.origins.get(without[0])
         self.findings.append(Finding(Code.RANGE_EXHAUSTED, origin, (), message, hint))
+
+    def _enough(self, bits: int) -> Iterator[str]:
+        """The flags that give 2^bits times the shares, where such a cluster is possible."""
+        wider = Cidr(self.pods.family, 0, max(0, self.pods.prefix - bits))
+        if wider.prefix > 0 and self.mask <= longest_node_mask(wider):
+            yield f"--pod-network-cidr with a /{wider.prefix}"
+        if self.mask + bits <= longest_node_mask(self.pods):
+            both = len(self.cluster.settings.pod_cidrs) > 1
+            family = f"-ipv{self.pods.family}" if both else ""
+            yield f"--node-cidr-mask-size{family} {self.mask + bits}"
 
     def _report(self, node: Node, code: Code, message: str) -> None:
         self.findings.append(Finding(code, self.cluster.origins.get(node.key), (), message))

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kcompile.address import Cidr, Family, format_ip
+from kcompile.address import BITS, Cidr, Family, format_ip
 from kcompile.model import Cluster, Key, Service
 from kcompile.plan.choice import Band, Pool, digest, static_band_size
 from kcompile.plan.families import ServiceFamilies
 from kcompile.plan.lock import Lock, service_sections
 from kcompile.plan.shortage import shortage
 from kcompile.problems import Code, Finding
+from kcompile.resolve.ranges import SERVICE_HOST_BITS
 from kcompile.resolve.services import DNS, KUBERNETES, reserved_address
 from kcompile.source import Path
 
@@ -143,7 +144,9 @@ class _Range:
         while wider.prefix and usable(wider)[1] < size + len(without):
             wider = replace(wider, prefix=wider.prefix - 1)
         what = f"the service range {self.cidr}"
-        hint = f"--service-cidr with a /{wider.prefix} or a wider one has enough"
+        is_possible = wider.prefix >= BITS[wider.family] - SERVICE_HOST_BITS
+        enough = f"--service-cidr with a /{wider.prefix} or a wider one has enough"
+        hint = enough if is_possible else ""
         message = shortage(what, "address", size, without)
         origin = self.cluster.origins.get(without[0])
         self.findings.append(Finding(Code.RANGE_EXHAUSTED, origin, (), message, hint))

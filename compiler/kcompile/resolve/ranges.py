@@ -9,7 +9,7 @@ from kcompile.resolve.stated import Stated
 Ranges = Stated[tuple[Cidr, ...]]
 
 # kubeadm (cmd/kubeadm/app/constants): a service range has at most 20 host bits.
-_SERVICE_HOST_BITS = 20
+SERVICE_HOST_BITS = 20
 # kube-controller-manager (ipam/cidrset): a pod range is cut into at most 2^16 shares.
 _NODE_BITS = 16
 # A gateway and at least one pod, beside the network address and, in IPv4, broadcast.
@@ -21,11 +21,11 @@ def check_ranges(pods: Ranges, services: Ranges) -> Iterator[Finding]:
         yield from _check_number(stated)
     yield from _check_families(pods, services)
     for cidr in services.value:
-        if BITS[cidr.family] - cidr.prefix > _SERVICE_HOST_BITS:
+        if BITS[cidr.family] - cidr.prefix > SERVICE_HOST_BITS:
             yield services.finding(
                 Code.SETTING_INVALID,
                 f"service range {cidr} is too large: an IPv{cidr.family} one is"
-                f" /{BITS[cidr.family] - _SERVICE_HOST_BITS} or smaller",
+                f" /{BITS[cidr.family] - SERVICE_HOST_BITS} or smaller",
             )
         for other in pods.value:
             if cidr.overlaps(other):
@@ -45,7 +45,7 @@ def _overlap(cidr: Cidr, other: Cidr, pods: Ranges, services: Ranges) -> Finding
 def check_node_masks(pods: Ranges, masks: Mapping[Family, Stated[int]]) -> Iterator[Finding]:
     for cidr in pods.value:
         mask = masks[cidr.family]
-        longest = min(cidr.prefix + _NODE_BITS, _LONGEST_NODE_MASK[cidr.family])
+        longest = longest_node_mask(cidr)
         if not cidr.prefix <= mask.value <= longest:
             culprit = pods if mask.is_default else mask
             yield culprit.finding(
@@ -54,6 +54,10 @@ def check_node_masks(pods: Ranges, masks: Mapping[Family, Stated[int]]) -> Itera
                 f" but /{cidr.prefix} to /{longest} is possible",
                 "" if culprit.label == (flag := mask_flag(cidr.family, pods)) else flag,
             )
+
+
+def longest_node_mask(pods: Cidr) -> int:
+    return min(pods.prefix + _NODE_BITS, _LONGEST_NODE_MASK[pods.family])
 
 
 def mask_flag(family: Family, pods: Ranges) -> str:
