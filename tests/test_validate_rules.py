@@ -25,6 +25,16 @@ def _table(name: str) -> list[Any]:
     ]
 
 
+def _workload_cases() -> list[Any]:
+    table = yaml.safe_load((_FOLDER / "workload_rules.yaml").read_text("utf-8"))
+    return [
+        pytest.param(
+            table["bases"][kind], *case, *[""] * (4 - len(case)), id=" ".join([kind, *case[:2]])
+        )
+        for kind, *case in table["cases"]
+    ]
+
+
 def _pod_cases(name: str) -> list[Any]:
     """The changes of a table of pods' specs, as changes of a Deployment."""
     base = yaml.safe_load((_FOLDER / "deployment_rules.yaml").read_text("utf-8"))["base"]
@@ -69,6 +79,7 @@ def _verdict(errors: list[Problem]) -> str:
         *_table("endpointslice_rules.yaml"),
         *_table("endpoints_rules.yaml"),
         *_pod_cases("scheduling_rules.yaml"),
+        *_workload_cases(),
     ],
 )
 def test_verdict_is_that_of_kubernetes(

@@ -69,6 +69,7 @@ class Code(Enum):
     SLICE_IGNORED = "KC324"
     AFFINITY_LIMIT = "KC325"
     FOR_ANOTHER_PROXY = "KC326"
+    OVERLAPPING_CONTROLLERS = "KC327"
 
     # 4xx: plan, does everything get a place and an address
     ADDRESS_TAKEN = "KC401"
@@ -123,6 +124,7 @@ _WARNINGS = frozenset(
         Code.EXTERNAL_IP,
         Code.NO_SUCH_TARGET_PORT,
         Code.AFFINITY_LIMIT,
+        Code.OVERLAPPING_CONTROLLERS,
         Code.ADDRESS_MOVED,
         Code.PENDING,
         Code.NO_DNS_RECORD,

@@ -19,6 +19,7 @@ from kcompile.model import (
     Workload,
 )
 from kcompile.problems import Code, Finding, InputError, Problem, Severity, severity
+from kcompile.resolve.controllers import find_overlaps
 from kcompile.resolve.flags import Flags
 from kcompile.resolve.nodes import resolve_nodes
 from kcompile.resolve.pools import resolve_pools
@@ -54,11 +55,13 @@ def resolve(objects: Objects, flags: Flags) -> Cluster:
     declared_pools = [pool for pool, _ in _placed(objects, AddressPool)]
     pools, wrong = resolve_pools(declared_pools, flags, settings, origins)
     findings += wrong
+    workloads = tuple(sorted((w for w, _ in _placed(objects, Workload)), key=_by_key))
+    findings += find_overlaps(workloads, origins)
     return Cluster(
         settings=settings,
         nodes=nodes,
         namespaces=_namespaces(objects),
-        workloads=tuple(sorted((w for w, _ in _placed(objects, Workload)), key=_by_key)),
+        workloads=workloads,
         services=tuple(sorted((*declared, *made), key=_by_key)),
         origins=origins,
         notes=_notes(findings),

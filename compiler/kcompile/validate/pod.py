@@ -31,9 +31,6 @@ _NAMES: tuple[tuple[str, NameRule], ...] = (
 )
 
 
-_NOT_IMPLEMENTED = ("hostname", "subdomain")
-
-
 class Place(NamedTuple):
     """Whose pods these are, and where the object says so: `path` leads to what has metadata and
     spec. `claims` are volumes that a StatefulSet adds to its pods."""
@@ -91,9 +88,6 @@ def _read_spec(
     for key, rule in _NAMES:
         if spec.get(key):
             review.name((*pod, key), spec[key], rule)
-    for key in _NOT_IMPLEMENTED:
-        if spec.get(key):
-            review.not_implemented((*pod, key), key)
     _check_times(spec, place, review)
     check_host_ports(spec, review, pod)
     refuse_host_ports(spec, review, pod)
