@@ -79,7 +79,7 @@ def default_lock(arguments: Sequence[str]) -> Path:
 
 def _folder(path: Path) -> Path:
     whole = Path(os.path.abspath(path))  # noqa: PTH100 - takes out "..", which absolute() keeps
-    return whole if whole.is_dir() else whole.parent
+    return whole if os.path.isdir(whole) else whole.parent  # noqa: PTH112 - never raises
 
 
 def _problem(path: str, message: str, hint: str = "") -> Problem:
