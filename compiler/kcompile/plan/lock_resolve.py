@@ -95,4 +95,6 @@ def _decided(reading: Reading, base: Reading) -> Iterator[tuple[Holder, Holder]]
 
 
 def _has(base: Reading, holder: Holder) -> bool:
-    return base.line_of(holder).startswith(f"{holder.key}: ")
+    first = base.line_of(holder).startswith(f"{holder.key}: ")
+    others = (other for _, other in base.clashes)
+    return first or any((o.key, o.value) == (holder.key, holder.value) for o in others)
