@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cluster_objects import balanced, decided, deployment, node, pool, service
 from kcompile.address import Cidr, Family, parse_cidr
 from kcompile.model import Object
-from kcompile.plan.capacity import capacity
+from kcompile.plan.capacity import capacity, notes_on
 from kcompile.plan.services import usable
 from kcompile.planned import Plan
 from kcompile.problems import InputError
@@ -95,6 +95,22 @@ def test_nothing_in_a_cluster_still_fills_what_is_reserved() -> None:
     assert found["serviceCIDRs"][0]["used"] == 2
     assert found["loadBalancerPools"] == []
     assert found["nodePorts"]["used"] == 0
+
+
+def test_a_note_for_what_is_nearly_full() -> None:
+    flags = Flags(
+        service_cidr="10.0.0.0/28", pod_network_cidr="10.1.0.0/27", node_cidr_mask_size="28"
+    )
+    objects = (*NODES, deployment("web", 24), service("a"), pool("p", "198.51.100.1-198.51.100.1"))
+    made = decided(*objects, balanced("b"), flags=flags).plan
+    assert [note.message for note in notes_on(capacity(made))] == [
+        f"pod CIDR {made.nodes[0].pod_cidrs[0]} of node n1: 12 of 13 are used, and 1 more are nearly full",
+        "IPv4 addresses of load balancer pool p: 1 of 1 are used",
+    ]
+    services = [service(f"s{i}") for i in range(11)]
+    assert [note.message for note in notes_on(capacity(decided(*services, flags=flags).plan))] == [
+        "service range 10.0.0.0/28: 13 of 14 are used"
+    ]
 
 
 # ---- out of room, and what is reserved, in ranges of every size

@@ -13,6 +13,7 @@ from kcompile.address import Family
 from kcompile.bundle.sources import sources_json
 from kcompile.bundle.tree import Content, Files, assemble, content
 from kcompile.load import load
+from kcompile.load.locate import problems_of
 from kcompile.lower.checks import check_lowering
 from kcompile.lower.node import lower_listeners, lower_networks
 from kcompile.lower.resolv import lower_resolv_all
@@ -20,7 +21,7 @@ from kcompile.lower.rules import lower_rules
 from kcompile.lower.zones import lower_zones
 from kcompile.model import Objects
 from kcompile.plan import plan
-from kcompile.plan.capacity import capacity
+from kcompile.plan.capacity import capacity, notes_on
 from kcompile.plan.keep import next_lock
 from kcompile.plan.lock import Lock, format_lock
 from kcompile.planned import Plan
@@ -88,7 +89,13 @@ def make_plan(
     found = check_lowering(planned)
     # The longest work of all, so it starts as soon as it can.
     rules = start(lambda: _rule_files(planned, proved=proved))
-    notes = (*objects.notes, *cluster.notes, *planned.notes, *found)
+    notes = (
+        *objects.notes,
+        *cluster.notes,
+        *planned.notes,
+        *found,
+        *problems_of(notes_on(capacity(planned))),
+    )
     next_text = format_lock(next_lock(planned, lock))
     return Planned(planned, next_text, notes, sources, rules, proved)
 

@@ -89,6 +89,7 @@ class Code(Enum):
     LOCK_IN_USE = "KC415"
     LOCK_BASE = "KC416"
     NOT_IN_LOCK = "KC417"
+    NEARLY_FULL = "KC418"
 
     # 5xx: names, can DNS hold it
     NAME_TOO_LONG = "KC501"
@@ -145,6 +146,7 @@ _NOTES = frozenset(
         Code.SLICE_IGNORED,
         Code.FOR_ANOTHER_PROXY,
         Code.NO_EXTERNAL_ADDRESS,
+        Code.NEARLY_FULL,
         Code.LOCK_OLD,
     }
 )

@@ -10,6 +10,7 @@ from kcompile.plan.node_ports import node_port_bands
 from kcompile.plan.placement import pod_band
 from kcompile.plan.services import service_bands
 from kcompile.planned import Plan
+from kcompile.problems import Code, Finding
 from kcompile.resolve.services import DNS, KUBERNETES, reserved_address
 
 
@@ -20,6 +21,28 @@ def capacity(plan: Plan) -> Capacity:
         node_ports=_banded(node_port_bands(*plan.settings.node_ports), _node_ports(plan)),
         pools=tuple(_pools(plan)),
     )
+
+
+def notes_on(found: Capacity) -> tuple[Finding, ...]:
+    """A note for what is nearly full: the next change may be refused."""
+    pods = [(f"pod CIDR {each.cidr} of node {each.node}", each.pods) for each in found.nodes]
+    services = [(f"service range {cidr}", own.whole) for cidr, own in found.services]
+    ports = [("node port range", found.node_ports.whole)]
+    pools = [
+        (f"IPv{each.family} addresses of load balancer pool {each.name}", each.addresses)
+        for each in found.pools
+    ]
+    return tuple(note for kind in (pods, services, ports, pools) for note in _nearly_full(kind))
+
+
+def _nearly_full(ranges: Sequence[tuple[str, Filling]]) -> Iterator[Finding]:
+    """One note for all ranges of a kind, of which there can be thousands."""
+    full = [each for each in ranges if each[1].used * 10 >= each[1].size * 9 and each[1].used]
+    if full:
+        name, filling = full[0]
+        more = f", and {len(full) - 1} more are nearly full" if len(full) > 1 else ""
+        message = f"{name}: {filling.used} of {filling.size} are used{more}"
+        yield Finding(Code.NEARLY_FULL, None, (), message)
 
 
 def _nodes(plan: Plan) -> Iterator[NodeCapacity]:
