@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import yaml
 from manifests import nodes, workloads
+from plans import bench_plans
 
 REPLICAS = 10
 FLAGS = ("--pod-network-cidr", "10.128.0.0/9", "--node-cidr-mask-size", "21")
@@ -22,7 +23,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--services", type=int, default=10_000)
     parser.add_argument("--nodes", type=int, default=100)
+    parser.add_argument("--plan", action="store_true", help="time the plan stage on 1000 nodes")
     arguments = parser.parse_args()
+    if arguments.plan:
+        bench_plans(1_000)
+        return
     count, node_count = arguments.services, arguments.nodes
     with tempfile.TemporaryDirectory() as folder:
         small = build(Path(folder, "small"), max(1, count // 10), max(1, node_count // 10))

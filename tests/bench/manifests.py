@@ -76,11 +76,48 @@ spec:
     targetPort: http
 ---
 """
+_CHOOSY = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: choosy-{i:05d}
+  namespace: team-{team:03d}
+spec:
+  replicas: {replicas}
+  selector:
+    matchLabels:
+      app: choosy-{i:05d}
+  template:
+    metadata:
+      labels:
+        app: choosy-{i:05d}
+    spec:
+      affinity:
+        podAntiAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+          - topologyKey: kubernetes.io/hostname
+            labelSelector:
+              matchLabels:
+                app: choosy-{i:05d}
+      topologySpreadConstraints:
+      - maxSkew: 1
+        topologyKey: topology.kubernetes.io/zone
+        whenUnsatisfiable: DoNotSchedule
+        labelSelector:
+          matchLabels:
+            app: choosy-{i:05d}
+      containers:
+      - name: web
+        image: registry.example/choosy-{i:05d}:1.0
+---
+"""
 _NODE = """\
 apiVersion: v1
 kind: Node
 metadata:
   name: node-{i:04d}
+  labels:
+    topology.kubernetes.io/zone: zone-{zone}
 status:
   addresses:
   - type: InternalIP
@@ -97,4 +134,10 @@ def workloads(count: int, replicas: int) -> Iterator[str]:
 
 def nodes(count: int) -> Iterator[str]:
     for i in range(count):
-        yield _NODE.format(i=i, high=i >> 8, low=i & 255)
+        yield _NODE.format(i=i, zone=i % 3, high=i >> 8, low=i & 255)
+
+
+def choosy_workloads(count: int, replicas: int) -> Iterator[str]:
+    """Deployments whose pods keep to nodes of their own and spread over the zones."""
+    for i in range(count):
+        yield _CHOOSY.format(i=i, team=i % 100, replicas=replicas)
