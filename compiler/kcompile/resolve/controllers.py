@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kcompile.labels import Selector, matches
+from kcompile.labels import Labels, Requirement, matches
 from kcompile.load.locate import locate
 from kcompile.model import Key, Workload
 from kcompile.problems import Code, Finding
@@ -16,17 +16,20 @@ def find_overlaps(
     workloads: Sequence[Workload], origins: Mapping[Key, Origin]
 ) -> Iterator[Finding]:
     """A warning for those of one selector together, and for each other pair that overlaps."""
-    alike: dict[tuple[str, Selector], list[Workload]] = {}
+    alike: dict[tuple[str, Labels, tuple[Requirement, ...]], list[Workload]] = {}
     for workload in workloads:
         if workload.kind != "Pod":
-            alike.setdefault((workload.namespace, workload.selector), []).append(workload)
+            selector = workload.selector
+            key = (workload.namespace, selector.labels, selector.requirements)
+            alike.setdefault(key, []).append(workload)
     for first, *others in alike.values():
         if others:
             more = f", as have {len(others) - 1} more" if len(others) > 1 else ""
             yield _finding(first, others[0], f"have one selector{more}", origins)
     index = _Index([first for first, *_ in alike.values()])
     for workload in index.workloads:
-        if other := index.partner(workload):
+        candidates = index.candidates(workload)
+        if len(candidates) > 1 and (other := _partner(workload, candidates)):
             yield _finding(workload, other, "select each other's pods", origins)
 
 
@@ -35,41 +38,48 @@ class _Index:
 
     def __init__(self, workloads: Sequence[Workload]) -> None:
         self.workloads = workloads
-        self.pairs: dict[tuple[str, str, str], list[Workload]] = {}
+        self.pairs: dict[tuple[str, tuple[str, str]], list[Workload]] = {}
         self.keys: dict[tuple[str, str], list[Workload]] = {}
         for workload in workloads:
-            for key, value in workload.template.labels:
-                self.pairs.setdefault((workload.namespace, key, value), []).append(workload)
+            for pair in workload.template.labels:
+                self.pairs.setdefault((workload.namespace, pair), []).append(workload)
+        if any(workload.selector.requirements for workload in workloads):
+            self._index_keys()
+
+    def _index_keys(self) -> None:
+        for workload in self.workloads:
+            for key, _ in workload.template.labels:
                 self.keys.setdefault((workload.namespace, key), []).append(workload)
 
-    def partner(self, workload: Workload) -> Workload | None:
-        """The first one behind it that it shares pods with, each selecting the other's."""
-        return next(
-            (
-                other
-                for other in self._candidates(workload)
-                if other.key > workload.key
-                and matches(workload.selector, other.template.labels)
-                and matches(other.selector, workload.template.labels)
-            ),
-            None,
-        )
-
-    def _candidates(self, workload: Workload) -> Sequence[Workload]:
+    def candidates(self, workload: Workload) -> Sequence[Workload]:
         """The fewest that one condition of the selector leaves."""
         namespace, selector = workload.namespace, workload.selector
         lists: list[Sequence[Workload]] = [
-            self.pairs.get((namespace, key, value), ()) for key, value in selector.labels
+            self.pairs.get((namespace, pair), ()) for pair in selector.labels
         ]
         for each in selector.requirements:
             if each.operator == "In":
-                by_value = (self.pairs.get((namespace, each.key, v), ()) for v in each.values)
+                by_value = (self.pairs.get((namespace, (each.key, v)), ()) for v in each.values)
                 lists.append([found for part in by_value for found in part])
             elif each.operator == "Exists":
                 lists.append(self.keys.get((namespace, each.key), ()))
         if lists:
             return min(lists, key=len)
         return [each for each in self.workloads if each.namespace == namespace]
+
+
+def _partner(workload: Workload, candidates: Sequence[Workload]) -> Workload | None:
+    """The first one behind it that it shares pods with, each selecting the other's."""
+    return next(
+        (
+            other
+            for other in candidates
+            if other.key > workload.key
+            and matches(workload.selector, other.template.labels)
+            and matches(other.selector, workload.template.labels)
+        ),
+        None,
+    )
 
 
 def _finding(

@@ -21,14 +21,14 @@ _PLAIN = frozenset({"containers", "restartPolicy", "terminationGracePeriodSecond
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _FINITE: tuple[WorkloadKind, ...] = ("Job", "Pod")
 """Kinds whose pods may end."""
-_NAMES: tuple[tuple[str, NameRule], ...] = (
-    ("serviceAccountName", DNS_SUBDOMAIN),
-    ("priorityClassName", DNS_SUBDOMAIN),
-    ("runtimeClassName", DNS_SUBDOMAIN),
-    ("nodeName", DNS_SUBDOMAIN),
-    ("hostname", DNS_LABEL),
-    ("subdomain", DNS_LABEL),
-)
+_NAMES: dict[str, NameRule] = {
+    "serviceAccountName": DNS_SUBDOMAIN,
+    "priorityClassName": DNS_SUBDOMAIN,
+    "runtimeClassName": DNS_SUBDOMAIN,
+    "nodeName": DNS_SUBDOMAIN,
+    "hostname": DNS_LABEL,
+    "subdomain": DNS_LABEL,
+}
 
 
 class Place(NamedTuple):
@@ -85,7 +85,7 @@ def _read_spec(
     names = {container.name for container in containers}
     path = (*pod, "initContainers")
     sidecars = read_init_containers(spec.get("initContainers") or (), names, volumes, review, path)
-    for key, rule in _NAMES:
+    for key, rule in _NAMES.items():
         if spec.get(key):
             review.name((*pod, key), spec[key], rule)
     _check_times(spec, place, review)

@@ -4,7 +4,7 @@ A limit without a request is a request (SetDefaults_Pod). Init containers run on
 beside the sidecars that were started before them (KEP-753).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kcompile.scheduling import Amounts
@@ -127,20 +127,22 @@ def _read_amounts(
             review.invalid((*path, name), text, "must be a whole number: it cannot be shared")
         else:
             amounts[name] = amount
-        for allowed in () if of_node else _name_faults(name):
-            review.invalid((*path, name), name, allowed)
+        if fault := _name_fault(name, of_node=of_node):
+            review.invalid((*path, name), name, fault)
     return amounts
 
 
-def _name_faults(name: str) -> Iterator[str]:
-    if "/" not in name:
-        if name not in _NATIVE and not name.startswith(_HUGE_PAGES):
-            names = ", ".join(sorted(_NATIVE))
-            yield f"must be {names}, {_HUGE_PAGES}SIZE or a name with a domain"
-    elif not QUALIFIED_NAME.accepts(name):
-        yield QUALIFIED_NAME.allowed
-    elif not _is_native(name) and name.startswith("requests."):
-        yield "must not begin with 'requests.', which is for quotas"
+def _name_fault(name: str, *, of_node: bool) -> str:
+    """What a resource's name must be, "" if it is. Nodes report more than containers ask for."""
+    if not QUALIFIED_NAME.accepts(name):
+        return QUALIFIED_NAME.allowed
+    if of_node:
+        return ""
+    if "/" not in name and name not in _NATIVE and not name.startswith(_HUGE_PAGES):
+        return f"must be {', '.join(sorted(_NATIVE))}, {_HUGE_PAGES}SIZE or a name with a domain"
+    if not _is_native(name) and name.startswith("requests."):
+        return "must not begin with 'requests.', which is for quotas"
+    return ""
 
 
 def _is_native(name: str) -> bool:

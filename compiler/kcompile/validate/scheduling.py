@@ -17,16 +17,19 @@ from kcompile.validate.nodes_wanted import read_preferred_nodes, read_required_n
 from kcompile.validate.resources import read_requests
 from kcompile.validate.review import Review
 
-_FIELDS = ("affinity", "nodeSelector", "overhead", "resources", "topologySpreadConstraints")
+_FIELDS = frozenset(
+    {"affinity", "nodeSelector", "overhead", "resources", "topologySpreadConstraints"}
+)
 _DEFAULT_SCHEDULER = "default-scheduler"
 
 
 def asks_nothing(spec: Mapping[str, Any]) -> bool:
-    return spec.keys().isdisjoint(_FIELDS) and not any(
-        "resources" in container
-        for key in ("containers", "initContainers")
-        for container in spec.get(key) or ()
-    )
+    if not _FIELDS.isdisjoint(spec):
+        return False
+    for container in spec.get("containers") or ():
+        if "resources" in container:
+            return False
+    return not any("resources" in container for container in spec.get("initContainers") or ())
 
 
 def read_scheduling(
