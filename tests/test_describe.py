@@ -161,6 +161,29 @@ Non-terminated Pods:  (2 in total)
   default    httpd-741508562-j4lsm
 Events:  <none>
 """,
+    "node node-a --bundle varied": """\
+Name:         node-a
+Roles:        control-plane
+Labels:       node-role.kubernetes.io/control-plane=
+              zone=1
+Annotations:  <none>
+Addresses:
+  InternalIP:  192.0.2.1
+  InternalIP:  2001:db8::1
+  Hostname:    node-a
+PodCIDR:              10.244.0.0/24
+PodCIDRs:             10.244.0.0/24,fd00:1::/64
+Pod Addresses:        4 of 253 used in 10.244.0.0/24
+                      4 of 18446744073709551614 used in fd00:1::/64
+Non-terminated Pods:  (4 in total)
+  Namespace  Name
+  ---------  ----
+  shop       web-59b1-0
+  shop       web-59b1-1
+  shop       web-59b1-2
+  shop       web-59b1-3
+Events:  <none>
+""",
     "deployment lone --bundle varied": """\
 Name:         lone
 Namespace:    default
