@@ -125,11 +125,14 @@ def test_a_broken_lock_on_the_branch_is_named(run: Run) -> None:
     assert answer.err.startswith("m/kcompile.lock on main:3:1: KC405: 'hello' is not a line")
 
 
-def test_a_merge_with_a_conflict(run: Run) -> None:
-    """Both branches add at the same place; the marks go, and both sides count."""
+@pytest.mark.parametrize("union", [False, True])
+def test_a_merge_with_a_conflict(run: Run, union: bool) -> None:
+    """Both branches add at the same place. The marks go, and both sides count; git's union driver
+    writes no marks to begin with."""
+    run.write(".gitattributes", "kcompile.lock merge=union\n" if union else "")
     assert run("lock", "resolve", "--base", "main", "--lock", "m/kcompile.lock").code == 0
     run("build", "m")
-    git(run.folder, "add", "m")
+    git(run.folder, "add", ".gitattributes", "m")
     git(run.folder, "commit", "-q", "-m", "lock")
     for branch in ("c", "d"):
         git(run.folder, "checkout", "-q", "-B", branch, "main")
@@ -138,16 +141,16 @@ def test_a_merge_with_a_conflict(run: Run) -> None:
         git(run.folder, "add", "m")
         git(run.folder, "commit", "-q", "-m", branch)
     merge = subprocess.run(
-        ["git", "merge", "-q", "c"], cwd=run.folder, capture_output=True, text=True, check=False
+        ["git", "merge", "-q", "-m", "both", "c"], cwd=run.folder, capture_output=True, check=False
     )
-    assert merge.returncode == 1
-    assert "(resolve the merge conflict)" in run("build", "m").err
+    assert merge.returncode == (0 if union else 1)
+    if not union:
+        assert "(resolve the merge conflict)" in run("build", "m").err
     answer = run("lock", "resolve", "--base", "HEAD", "--lock", "m/kcompile.lock")
     assert answer.code == 0
     assert run("build", "m", "--locked").code == 0
-    assert run("get", "services", "-o", "name").out.split()[:4] == [
-        f"service/{name}" for name in "abcd"
-    ]
+    names = run("get", "services", "-o", "name").out.split()
+    assert names[:4] == [f"service/{name}" for name in "abcd"]
 
 
 # ---- who keeps what

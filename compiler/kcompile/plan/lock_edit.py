@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from kcompile.address import Cidr
-from kcompile.plan.lock import Addresses, Lock, PodEntry, PodKey, ServiceEntry, ServiceKey
+from kcompile.plan.lock import Lock, PodEntry, PodKey, ServiceEntry, ServiceKey
 from kcompile.plan.pod_names import names_in_lock
 
 Value = object
@@ -35,23 +34,11 @@ def without(lock: Lock, key: str, value: Value) -> Lock:
 
 
 def _without_cidr(lock: Lock, name: str, value: Value) -> Lock:
-    """The pods of a node that gets another CIDR stay on it, but not with their addresses."""
     nodes = dict(lock.nodes)
     nodes[name] = tuple(cidr for cidr in nodes[name] if cidr != value)
     if not nodes[name]:
         del nodes[name]
-    pods = {
-        key: replace(entry, ips=_outside(entry.ips, value)) if entry.node == name else entry
-        for key, entry in lock.pods.items()
-    }
-    return replace(lock, nodes=nodes, pods=pods)
-
-
-def _outside(ips: Addresses, value: Value) -> Addresses:
-    match value:
-        case Cidr(family=family):
-            return tuple((own, ip) for own, ip in ips if own != family or ip not in value)
-    return ips
+    return replace(lock, nodes=nodes)
 
 
 def _pod_without(entry: PodEntry, value: Value) -> PodEntry:

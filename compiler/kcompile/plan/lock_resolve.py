@@ -1,10 +1,11 @@
 """Two branches gave out one address: the entry that the target branch does not have loses it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from kcompile.address import Cidr
 from kcompile.plan.keep import settled
-from kcompile.plan.lock import Lock, format_lock
+from kcompile.plan.lock import Lock, format_lock, pod_key
 from kcompile.plan.lock_edit import without
 from kcompile.plan.lock_text import Holder, Reading, read_lock, shown_value
 
@@ -43,7 +44,7 @@ def resolve(name: str, text: str, base: Reading) -> tuple[Lock, tuple[Move, ...]
     while (reading := _sorted_reading(name, lines)).clashes:
         lock = reading.lock
         for loser, winner in _decided(reading, base):
-            lock = without(lock, loser.key, loser.value)
+            lock = _without_pods_there(without(lock, loser.key, loser.value), loser, base)
             on_base = (_has(base, loser), _has(base, winner))
             moves.append(Move(loser.key, winner.key, shown_value(loser.value), on_base))
         lines = format_lock(lock).split("\n")
@@ -92,6 +93,29 @@ def _decided(reading: Reading, base: Reading) -> Iterator[tuple[Holder, Holder]]
             loser, winner = (one, two) if swap else (two, one)
             lost.add((loser.key, loser.value))
             yield loser, winner
+
+
+def _without_pods_there(lock: Lock, loser: Holder, base: Reading) -> Lock:
+    """The pods of a node that loses a CIDR lose their addresses of it, but none that the target
+    branch has."""
+    match loser.value:
+        case Cidr() as cidr:
+            node = loser.key.removeprefix("node/")
+            left = {
+                key: replace(
+                    entry,
+                    ips=tuple(
+                        address
+                        for address in entry.ips
+                        if not (address[0] == cidr.family and address[1] in cidr)
+                        or _has(base, Holder(0, pod_key(key), address))
+                    ),
+                )
+                for key, entry in lock.pods.items()
+                if entry.node == node
+            }
+            return replace(lock, pods={**lock.pods, **left})
+    return lock
 
 
 def _has(base: Reading, holder: Holder) -> bool:
