@@ -103,7 +103,7 @@ def decided(*objects: Object, lock: str = "", flags: Flags | None = None) -> Dec
     }
     cluster = resolve(Objects(objects, origins, frozenset(used), ()), flags or Flags())
     old = parse_lock("kcompile.lock", lock) if lock else Lock()
-    made = plan(cluster, old)
+    made = plan(cluster, old, (flags or Flags()).pending)
     notes = tuple(str(note) for note in (*cluster.notes, *made.notes))
     return Decided(made, format_lock(next_lock(made, old)), notes)
 
