@@ -105,14 +105,14 @@ def build(cluster: Cluster, lock: str = "") -> Decided:
     return decided(*cluster[0], *cluster[1], flags=FLAGS, lock=lock)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(clusters())
 def test_pods_are_where_the_filters_let_them(cluster: Cluster) -> None:
     world = World(cluster[0], build(cluster).plan)
     assert list(world.wrong()) == []
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(clusters())
 def test_none_is_left_out_that_could_be_somewhere(cluster: Cluster) -> None:
     plan = build(cluster).plan
@@ -132,7 +132,7 @@ def test_none_is_left_out_that_could_be_somewhere(cluster: Cluster) -> None:
     assert plan.pending == pending
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(clusters())
 def test_a_spread_over_own_pods_holds_to_the_end(cluster: Cluster) -> None:
     plan = build(cluster).plan
@@ -161,7 +161,7 @@ def test_orders_change_nothing_and_a_lock_is_kept(cluster: Cluster, random: Any)
     assert build(cluster, first.lock).lock == first.lock
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(clusters(affinity=False), st.data())
 def test_an_edit_that_forces_no_move_moves_nothing(cluster: Cluster, data: st.DataObject) -> None:
     first = build(cluster)
