@@ -109,6 +109,26 @@ def test_show_takes_types_and_parts_of_keys(run: Run, what: list[str], count: in
     assert table.err == ("" if count else "The lock has no such entry.\n")
 
 
+def test_show_what_is_called_freed(run: Run) -> None:
+    run.write(
+        "kcompile.lock",
+        "kcompile-lock: 2\nalgorithm: 1\n"
+        "node/freed: {podCIDRs: [10.244.1.0/24]}\n"
+        "node/freed/freed: {podCIDRs: [10.244.2.0/24], freed: 1}\n"
+        "pod/freed/DaemonSet/freed/freed: {node: freed, ips: [10.244.1.5]}\n"
+        "service/freed/freed: {clusterIPs: [10.96.0.5]}\n",
+    )
+    freed = json.loads(run("lock", "show", "--freed", "-o", "json").out)
+    assert freed == {"node/freed/freed": {"podCIDRs": ["10.244.2.0/24"], "freed": 1}}
+    assert [line.split()[0] for line in run("lock", "show").out.splitlines()] == [
+        "KEY",
+        "node/freed",
+        "node/freed",
+        "pod/freed/DaemonSet/freed/freed",
+        "service/freed/freed",
+    ]
+
+
 def test_show_knows_three_types(run: Run) -> None:
     answer = run("lock", "show", "deployment/web")
     assert (answer.code, answer.out) == (2, "")

@@ -15,7 +15,7 @@ from kcompile.problems import InputError
 
 HEAD = "kcompile-lock: 2\nalgorithm: 1\n"
 
-names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
+names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True) | st.just("freed")
 ipv4 = st.tuples(st.just(4), st.integers(1, 2**32 - 1))
 ipv6 = st.tuples(st.just(6), st.integers(1, 2**128 - 1))
 addresses = st.tuples(ipv4) | st.tuples(ipv6) | st.tuples(ipv4, ipv6) | st.tuples(ipv6, ipv4)

@@ -46,7 +46,7 @@ def command(
         for line in format_lock(parse_lock(str(path), lock_text(path))).splitlines()
         if "/" in (key := line.partition(": {")[0])
         and key[0] != "#"
-        and (key.endswith("/freed") or not freed)
+        and (", freed: " in line or not freed)
         and (not wanted or any(_matches(key, each) for each in wanted))
     ]
     match output:
@@ -97,7 +97,7 @@ def _rows(entries: Entries) -> Iterator[tuple[str, ...]]:
         if health := fields.get("healthCheckNodePort"):
             ports.append(f"healthCheck={health}")
         yield (
-            key.removesuffix("/freed"),
+            key.removesuffix("/freed") if "freed" in fields else key,
             fields.get("node", "<none>"),
             ",".join(each for name in lists for each in fields.get(name, ())) or "<none>",
             ",".join(ports) or "<none>",
