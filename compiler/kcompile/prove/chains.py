@@ -1,18 +1,20 @@
 """The rules of a chain that a packet may match: all of them, or those that an index finds."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
+from kcompile.address import Family
 from kcompile.prove.packet import ANYWHERE, OWN, Key
 from kcompile.prove.parse import parse_address
 from kcompile.prove.rule import Rule
 from kcompile.prove.text import RulesText
 
 _KEYED = re.compile(
-    r"-A \S+ (?:-d ([0-9a-f.:]+)/(?:32|128) )?-p (tcp|udp|sctp)"
+    r"^-A (\S+) (?:-d ([0-9a-f.:]+)/(?:32|128) )?-p (tcp|udp|sctp)"
     r' (?:-m comment --comment "[^"\\\n]*" )?(-m addrtype --dst-type LOCAL )?'
-    r'-m \2 --dport ([1-9][0-9]{0,4}) -j [^"\n]*\n'
+    r'-m \3 --dport ([1-9][0-9]{0,4}) -j [^"\n]*\n',
+    re.MULTILINE,
 )
 
 
@@ -66,16 +68,10 @@ class _Index:
 
     def _file(self, offset: int) -> bool:
         match = _KEYED.match(self.text.text, offset)
-        if not match:
+        key = _key(match, self.text.family) if match else None
+        if key is None:
             return False
-        address, protocol, own, port = match.groups()
-        to = OWN if own else ANYWHERE
-        if address:
-            try:
-                to = parse_address(address, self.text.family)
-            except ValueError:
-                return False
-        self.keyed.setdefault((to, protocol, int(port)), []).append(offset)
+        self.keyed.setdefault(key, []).append(offset)
         return True
 
     def candidates(self, key: Key) -> Sequence[Rule]:
@@ -94,6 +90,24 @@ class _Index:
             rules = [self.text.rule(self.table, offset) for offset in self.keyed[key]]
             found = self._parsed[key] = tuple(rules)
         return found
+
+
+def keyed_rules(lines: str, family: Family) -> Iterator[tuple[str, Key]]:
+    """Chain and key of each line that only packets with a key can match."""
+    for match in _KEYED.finditer(lines):
+        if key := _key(match, family):
+            yield match[1], key
+
+
+def _key(match: re.Match[str], family: Family) -> Key | None:
+    _, address, protocol, own, port = match.groups()
+    to = OWN if own else ANYWHERE
+    if address:
+        try:
+            to = parse_address(address, family)
+        except ValueError:
+            return None
+    return to, protocol, int(port)
 
 
 def _offset(rule: Rule) -> int:

@@ -22,6 +22,11 @@ class Usable:
     any: bool
 
 
+def is_served(service: PlannedService, family: Family) -> bool:
+    """Whether packets to a Service are a matter of the rules here."""
+    return service.cluster_ip(family) != 0 and not service.for_another_proxy
+
+
 def usable(service: PlannedService, port: PlannedPort, node: PlannedNode, family: Family) -> Usable:
     """Ready endpoints; where there is none, those that still serve while they terminate."""
     endpoints = port.endpoints(family)

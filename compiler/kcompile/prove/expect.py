@@ -5,7 +5,7 @@ addresses, by its node port. A claim translates a packet or leaves it to the nod
 refuse or drop what may go to no endpoint.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -17,6 +17,7 @@ from kcompile.prove.endpoints import (
     Place,
     Usable,
     accepts_external,
+    is_served,
     keeps_sources,
     same_on_all_nodes,
     usable,
@@ -75,9 +76,17 @@ class Claim:
 
 
 class Expectation:
-    """One node and family. `claims` are in the order in which they are asked."""
+    """One node and family, and all Services or some. `claims` are in the order in which they are
+    asked."""
 
-    def __init__(self, plan: Plan, node: PlannedNode, family: Family, shared: Shared) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        node: PlannedNode,
+        family: Family,
+        shared: Shared,
+        services: Sequence[PlannedService] | None = None,
+    ) -> None:
         settings = plan.settings
         self.family = family
         self.node = node
@@ -94,8 +103,8 @@ class Expectation:
         self._internal: dict[Key, Fate] = {}
         self._external: dict[Key, tuple[int, Fate]] = {}
         self._odds: dict[int, tuple[Fraction, ...]] = {}
-        for service in plan.services:
-            if service.cluster_ip(family) and not service.for_another_proxy:
+        for service in plan.services if services is None else services:
+            if is_served(service, family):
                 for port in service.ports:
                     self._add(service, port, shared.usable)
 
@@ -218,8 +227,7 @@ class Expectation:
                 manner: Literal["keep", "masquerade"] = "keep" if keep else "masquerade"
                 claim = Claim(name, kind, key, manner, everywhere, here, allowed)
             self._claim(claim, nobody, some=found.any)
-        if service.type == "LoadBalancer" and keep and service.health_check_node_port:
-            self.health_checks.add(service.health_check_node_port)
+        self.health_checks.update(_health_checks(service))
 
     def _claim(self, claim: Claim, nobody: Fate, *, some: bool) -> None:
         """Enters a claim, and what filters do to packets that it leaves."""
@@ -337,6 +345,22 @@ class Expectation:
 def thresholds(count: int) -> tuple[int, ...]:
     """The thresholds of all endpoints but the last, nearest to one in what is left."""
     return tuple([round(ALWAYS / left) for left in range(count, 1, -1)])
+
+
+def keys_of(service: PlannedService, family: Family) -> Iterator[Key]:
+    """Destinations that a Service has a say on, whichever node it is."""
+    if is_served(service, family):
+        for port in service.ports:
+            for _, key in _ways(service, port, family):
+                yield key
+        for number in _health_checks(service):
+            yield OWN, "tcp", number
+
+
+def _health_checks(service: PlannedService) -> Iterator[int]:
+    number = service.health_check_node_port
+    if number and service.type == "LoadBalancer" and keeps_sources(service):
+        yield number
 
 
 def _ways(

@@ -27,7 +27,8 @@ class Frame:
     `sources` and `destinations` are the ranges that matter; `places` stand for all destinations.
     A packet with another key than `filtered` meets the fate of those that were evaluated, once it
     is translated or left alone. `strays` are keys of rules that no claim explains, `later` keys
-    that count for packets of known connections too.
+    that count for packets of known connections too. `chains` are the tables and chains that these
+    packets pass, `late` those of them that come after the translation.
     """
 
     sources: frozenset[Range]
@@ -36,6 +37,8 @@ class Frame:
     filtered: frozenset[Key]
     strays: tuple[Key, ...]
     later: tuple[Key, ...]
+    chains: frozenset[tuple[str, str]]
+    late: frozenset[tuple[str, str]]
     mismatches: tuple[Mismatch, ...]
 
 
@@ -75,6 +78,8 @@ class _FrameProof:
             self._filtered(),
             tuple(sorted(self._strays())),
             tuple(sorted(self._later())),
+            frozenset((t, c) for _, _, t, c, _ in self.judge.evaluator.asked.chains),
+            self._late(),
             mismatches,
         )
 
@@ -122,10 +127,13 @@ class _FrameProof:
     def _filtered(self) -> frozenset[Key]:
         """Keys that rules have where packets come after their translation, or that are meant."""
         keys = self.expectation.filtered | {(ANYWHERE, *port) for port in self.ports if port[1]}
-        chains = self.judge.evaluator.asked.chains
-        for table, chain in {(t, c) for hook, _, t, c, _ in chains if _is_late(hook, t)}:
+        for table, chain in self._late():
             keys |= self.rules.keys(table, chain)
         return frozenset(keys)
+
+    def _late(self) -> frozenset[tuple[str, str]]:
+        chains = self.judge.evaluator.asked.chains
+        return frozenset((t, c) for hook, _, t, c, _ in chains if _is_late(hook, t))
 
     def _strays(self) -> set[Key]:
         expected = {claim.key for claim in self.expectation.claims}

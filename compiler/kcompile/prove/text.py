@@ -99,6 +99,9 @@ def read_rules(text: str, family: Family) -> RulesText:
     for name in BUILTIN:
         if name not in found.chains:
             raise found.bug(len(text), f"no table {name!r}")
+    if spans := found.chains["nat"]["INPUT"]:
+        # Where sources are translated on arrival: nothing here means that, so no proof walks it.
+        raise found.bug(spans[0], "a rule in INPUT of nat")
     return found
 
 
