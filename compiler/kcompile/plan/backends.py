@@ -1,6 +1,6 @@
 """Which workloads and which slices belong to a Service."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kcompile.labels import Labels, is_for_another_proxy
 from kcompile.model import Cluster, EndpointSlice, EndpointState, Service, SliceEndpoint, Workload
@@ -10,6 +10,12 @@ from kcompile.problems import Code, Finding
 
 ServiceName = tuple[str, str]
 """Namespace and name."""
+
+_POD_NAME = "statefulset.kubernetes.io/pod-name"
+_POD_INDEX = "apps.kubernetes.io/pod-index"
+_JOB_INDEX = "batch.kubernetes.io/job-completion-index"
+_OF_ONE_POD = frozenset({_POD_NAME, _POD_INDEX, _JOB_INDEX})
+"""Labels that controllers give each pod its own value of."""
 
 
 class Backends:
@@ -21,6 +27,7 @@ class Backends:
             self.pods.setdefault(id(pod.workload), []).append(pod)
         self.labels = [frozenset(workload.template.labels) for workload in workloads]
         self.workloads = workloads
+        self.by_own_label: dict[tuple[str, tuple[str, str]], list[PlannedPod]] = {}
         self.by_label: dict[tuple[str, tuple[str, str]], list[int]] = {}
         for index, workload in enumerate(workloads):
             for label in workload.template.labels:
@@ -28,11 +35,40 @@ class Backends:
 
     def of(self, service: Service) -> Selected:
         """The selected workloads that have pods, in the order of the cluster."""
+        if not _OF_ONE_POD.isdisjoint(key for key, _ in service.selector):
+            return self._of_single_pods(service)
         return [
             (self.workloads[index], self.pods[id(self.workloads[index])])
             for index in self._selected(service.namespace, service.selector)
             if id(self.workloads[index]) in self.pods
         ]
+
+    def _of_single_pods(self, service: Service) -> Selected:
+        """For a selector that tells pods of one workload apart."""
+        found = {
+            id(workload): [*self.pods.get(id(workload), ())]
+            for workload in (
+                self.workloads[index]
+                for index in self._selected(service.namespace, service.selector)
+            )
+            # Where a controller adds them, it replaces what the template says.
+            if workload.kind != "StatefulSet" and not workload.indexed
+        }
+        wanted = frozenset(service.selector)
+        first = next(label for label in service.selector if label[0] in _OF_ONE_POD)
+        for pod in self._by_own_label().get((service.namespace, first), ()):
+            if wanted <= {*pod.workload.template.labels, *_own_labels(pod)}:
+                found.setdefault(id(pod.workload), []).append(pod)
+        return [(pods[0].workload, pods) for pods in found.values() if pods]
+
+    def _by_own_label(self) -> Mapping[tuple[str, tuple[str, str]], Sequence[PlannedPod]]:
+        """Made when it is first asked for: few clusters do."""
+        if not self.by_own_label:
+            for pods in self.pods.values():
+                for pod in pods:
+                    for label in _own_labels(pod):
+                        self.by_own_label.setdefault((pod.namespace, label), []).append(pod)
+        return self.by_own_label
 
     def _selected(self, namespace: str, selector: Labels) -> Sequence[int]:
         if not selector:
@@ -43,6 +79,13 @@ class Backends:
             return rarest
         wanted = frozenset(selector)
         return [index for index in rarest if wanted <= self.labels[index]]
+
+
+def _own_labels(pod: PlannedPod) -> tuple[tuple[str, str], ...]:
+    workload = pod.workload
+    if workload.kind == "StatefulSet":
+        return (_POD_NAME, pod.name), (_POD_INDEX, str(pod.ordinal))
+    return ((_JOB_INDEX, str(pod.ordinal)),) if workload.indexed else ()
 
 
 class Slices:
