@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,6 +61,127 @@ _DEPLOYMENT: dict[str, Any] = {
         },
     },
 }
+_TERM = {
+    "topologyKey": "zone",
+    "labelSelector": {"matchLabels": {"app": "shop"}},
+    "namespaces": ["a"],
+    "namespaceSelector": {},
+    "mismatchLabelKeys": ["app"],
+}
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+_PICKY: dict[str, Any] = {
+    "nodeSelector": {"a": "b"},
+    "affinity": {
+        "nodeAffinity": {
+            _REQUIRED: {
+                "nodeSelectorTerms": [
+                    {
+                        "matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1"]}],
+                        "matchFields": [
+                            {"key": "metadata.name", "operator": "In", "values": ["a"]}
+                        ],
+                    }
+                ]
+            },
+            _PREFERRED: [{"weight": 1, "preference": {}}],
+        },
+        "podAffinity": {_REQUIRED: [_TERM]},
+        "podAntiAffinity": {_PREFERRED: [{"weight": 1, "podAffinityTerm": _TERM}]},
+    },
+    "topologySpreadConstraints": [
+        {
+            "maxSkew": 1,
+            "topologyKey": "zone",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "minDomains": 1,
+            "labelSelector": {},
+            "matchLabelKeys": ["app"],
+        }
+    ],
+    "overhead": {"cpu": "1m"},
+    "resources": {"requests": {"cpu": 9}},
+    "schedulerName": "a",
+    "hostname": "a",
+    "initContainers": [{"name": "init", "image": "i", "resources": {"limits": {"x.y/z": 1}}}],
+    "containers": [{"name": "web", "image": "i", "resources": {"requests": {"memory": "1Ki"}}}],
+}
+_TEMPLATE = {
+    "metadata": {"labels": {"app": "shop"}},
+    "spec": {"containers": [{"name": "a", "image": "i"}]},
+}
+_REPLICATED = {"selector": {"matchLabels": {"app": "shop"}}, "template": _TEMPLATE}
+_OWNER = {
+    "apiVersion": "apps/v1",
+    "kind": "ReplicaSet",
+    "name": "a-b",
+    "uid": "c",
+    "controller": True,
+}
+_WORKLOADS: list[dict[str, Any]] = [
+    {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "a",
+            "labels": {"pod-template-hash": "b"},
+            "ownerReferences": [_OWNER],
+        },
+        "spec": _PICKY,
+        "status": {"phase": "Running"},
+    },
+    {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "a"},
+        "spec": {
+            **_REPLICATED,
+            "serviceName": "a",
+            "ordinals": {"start": 1},
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}},
+            "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"},
+            "volumeClaimTemplates": [{"metadata": {"name": "v"}, "spec": {}}],
+        },
+    },
+    {
+        "apiVersion": "extensions/v1beta1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "a"},
+        "spec": {
+            **_REPLICATED,
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
+        },
+    },
+    {
+        "apiVersion": "v1",
+        "kind": "ReplicationController",
+        "metadata": {"name": "a"},
+        "spec": {"replicas": 1, "selector": {"app": "shop"}, "template": _TEMPLATE},
+    },
+    {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "a"},
+        "spec": {
+            "parallelism": 1,
+            "completions": 3,
+            "completionMode": "Indexed",
+            "backoffLimitPerIndex": 1,
+            "maxFailedIndexes": 1,
+            "selector": {"matchLabels": {"controller-uid": "u"}},
+            "podFailurePolicy": {
+                "rules": [{"action": "Count", "onExitCodes": {"operator": "In", "values": [1]}}]
+            },
+            "successPolicy": {"rules": [{"succeededIndexes": "0-1", "succeededCount": 1}]},
+            "managedBy": "a.b/c",
+            "template": {
+                "metadata": {"labels": {"controller-uid": "u"}},
+                "spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "i"}]},
+            },
+        },
+        "status": {"conditions": [{"type": "Complete", "status": "False"}]},
+    },
+]
 _NODE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Node",
@@ -69,7 +191,11 @@ _NODE: dict[str, Any] = {
         "podCIDRs": ["10.244.1.0/24"],
         "taints": [{"key": "a", "effect": "NoSchedule"}],
     },
-    "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]},
+    "status": {
+        "addresses": [{"type": "InternalIP", "address": "192.0.2.1"}],
+        "allocatable": {"cpu": 4, "memory": "1Gi"},
+        "capacity": {"cpu": 8},
+    },
 }
 _CONFIGURATIONS: list[dict[str, Any]] = [
     {
@@ -93,6 +219,8 @@ _CONFIGURATIONS: list[dict[str, Any]] = [
     },
     {"apiVersion": "v1", "kind": "List", "items": [_SERVICE, _NODE]},
 ]
+
+_OBJECTS = [_SERVICE, _DEPLOYMENT, _NODE, *_CONFIGURATIONS, *_WORKLOADS]
 
 _ANYTHING = st.recursive(
     st.none()
@@ -124,9 +252,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def _broken_objects(draw: st.DrawFn) -> Any:
-    value = json.loads(
-        json.dumps(draw(st.sampled_from([_SERVICE, _DEPLOYMENT, _NODE, *_CONFIGURATIONS])))
-    )
+    value = json.loads(json.dumps(draw(st.sampled_from(_OBJECTS))))
     for _ in range(draw(st.integers(1, 2))):
         *steps, last = draw(st.sampled_from(_places(value)[1:]))
         holder = value
@@ -136,7 +262,7 @@ def _broken_objects(draw: st.DrawFn) -> Any:
     return value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(_broken_objects())
 def test_whatever_is_written_gets_a_verdict(value: Any) -> None:
     try:
@@ -144,6 +270,11 @@ def test_whatever_is_written_gets_a_verdict(value: Any) -> None:
     except InputError as error:
         problems = error.problems
     assert all(problem.position.line == 1 and str(problem).isascii() for problem in problems)
+
+
+@pytest.mark.parametrize("value", _WORKLOADS, ids=lambda value: str(value["kind"]))
+def test_the_objects_that_are_broken_are_right_before(value: Any) -> None:
+    assert len(validate(load([("object.json", json.dumps(value))])).items) == 1
 
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
