@@ -164,5 +164,7 @@ def _cidrs(texts: Iterable[str]) -> tuple[Cidr, ...]:
 
 
 def _endpoints(family: Family, number: int, texts: Iterable[str]) -> tuple[Endpoint, ...]:
-    ips = sorted({ip for own, ip in map(parse_ip, texts) if own == family})
-    return tuple(Endpoint(ip, number, "", "") for ip in ips)
+    """ADDRESS, or ADDRESS/HOSTNAME."""
+    pairs = ((*parse_ip(ip), name) for ip, _, name in (text.partition("/") for text in texts))
+    found = sorted({(ip, name) for own, ip, name in pairs if own == family})
+    return tuple(Endpoint(ip, number, "", "", name) for ip, name in found)

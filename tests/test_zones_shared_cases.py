@@ -36,10 +36,6 @@ NEEDS = {
     "external-zone": "an external zone is not compiled",
     "endpointPodNames": "endpoints are not named after pods yet",
 }
-HOSTNAMES = re.compile(
-    r"(ep1a|epname|dup-name|double-ep|ip6svc1in|db-\d)\.|_http\._tcp\.hdls1|7\.1\.244\.10"
-    r"|10-244-1-7\.db"
-)
 
 
 @cache
@@ -62,9 +58,6 @@ def why_not(case: Case) -> str:
             return NEEDS[need]
     if case["static"] not in ("yes", "differs-rfc"):
         return str(case.get("why", "not a case for a zone file"))
-    text = f"{case.get('query')} {case.get('expect', {}).get('answers')}"
-    if HOSTNAMES.search(text):
-        return "endpoints have no host names yet"
     return "" if "query" in case else "asks for a transfer"
 
 
@@ -157,14 +150,19 @@ def _service(each: Case, cluster: Case) -> PlannedService:
         ports=[_port(key, number, slices) for key, number in ports.items()],
         headless=headless,
         external_name=each["externalName"].rstrip("."),
-        portless=[a["ip"] for s in slices if not s["ports"] for a in s["addresses"]],
+        portless=[
+            f"{a['ip']}/{a.get('hostname', '')}"
+            for s in slices
+            if not s["ports"]
+            for a in s["addresses"]
+        ],
     )
 
 
 def _port(key: tuple[str, str], number: int, slices: list[Case]) -> PlannedPort:
     name, protocol = key
     matching = [
-        (endpoint["ip"], target["port"])
+        (f"{endpoint['ip']}/{endpoint.get('hostname', '')}", target["port"])
         for each in slices
         for target in each["ports"]
         if (target["name"], target["protocol"]) == key

@@ -18,7 +18,7 @@ _MAX_MESSAGE = 65535  # octets; what TCP carries at once (RFC 1035, 4.2.2)
 _HEADER = 12  # octets; RFC 1035, 4.1.1
 _RECORD_HEAD = 12  # octets; compressed owner, type, class, TTL, length of the data
 _SAFE_COUNT = 200  # records of the longest names still fit a message
-_LONGEST_ENDPOINT = 40  # characters of an IPv6 address as a label, and a dot
+_LONGEST_ENDPOINT = MAX_LABEL + 1  # characters of a host name, and a dot
 _LONGEST_FIXED = "dns-version"  # of the names right below the cluster domain
 
 _CLUSTER = Key("ClusterConfiguration", "", "")

@@ -11,9 +11,11 @@ MAX_LABEL = 63  # octets; RFC 1035, 2.3.4
 
 
 class Host(NamedTuple):
-    """An endpoint's name: `label` under its Service's name, `name` the whole of it.
+    """An endpoint's name: `label` under its Service's name, `name` the whole of it. Endpoints with
+    one host name (of a pod with two addresses, or of slices) share it.
 
     `numbers` holds a port number for each service port that leads here, in the Service's order.
+    `hostname` is the endpoint's own, "" where the label comes from its address.
     A named tuple, because a big cluster has 100,000.
     """
 
@@ -23,6 +25,7 @@ class Host(NamedTuple):
     ip: int
     address: str
     numbers: Sequence[int]
+    hostname: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +81,21 @@ def _is_address(text: str) -> bool:
 def _hosts(
     service: PlannedService, name: str, family: Family, portless: tuple[Endpoint, ...]
 ) -> list[Host]:
-    numbers: dict[int, list[int]] = {e.ip: [] for e in portless if e.state.ready}
+    numbers: dict[tuple[int, str], list[int]] = {
+        (e.ip, e.hostname): [] for e in portless if e.state.ready
+    }
     for port in service.ports:
         for endpoint in port.endpoints(family):
             if not endpoint.state.ready:
                 continue
-            if endpoint.ip in numbers:
-                numbers[endpoint.ip].append(endpoint.port)
+            key = endpoint.ip, endpoint.hostname
+            if key in numbers:
+                numbers[key].append(endpoint.port)
             else:
-                numbers[endpoint.ip] = [endpoint.port]
+                numbers[key] = [endpoint.port]
     hosts = []
-    for ip, ports in numbers.items():
+    for (ip, hostname), ports in numbers.items():
         address = format_ip(family, ip)
-        label = endpoint_label(family, address)
-        hosts.append(Host(label, f"{label}.{name}", family, ip, address, ports))
+        label = hostname or endpoint_label(family, address)
+        hosts.append(Host(label, f"{label}.{name}", family, ip, address, ports, hostname))
     return hosts

@@ -172,7 +172,7 @@ def service_records(named: NamedService, ttl: int) -> list[Record]:
         target = alias(service, name)
         return [Record(name, ttl, "CNAME", target)] if target else []
     if service.headless:
-        addresses = sorted((host.family, host.ip, host.address) for host in named.hosts)
+        addresses = sorted({(host.family, host.ip, host.address) for host in named.hosts})
         ports = _endpoint_ports(named)
     else:
         addresses = [(family, ip, format_ip(family, ip)) for family, ip in service.cluster_ips]
@@ -208,11 +208,11 @@ def _service_ports(named: NamedService) -> list[_Port]:
 
 def _endpoint_ports(named: NamedService) -> list[_Port]:
     """Ports of the endpoints, which a headless Service names instead of its own."""
-    names = {(host.family, host.ip): host.name for host in named.hosts}
+    names = {(host.family, host.ip, host.hostname): host.name for host in named.hosts}
     ports = []
     for port in named.service.ports:
-        places = [(e.port, names[4, e.ip]) for e in port.endpoints4 if e.state.ready]
-        places += [(e.port, names[6, e.ip]) for e in port.endpoints6 if e.state.ready]
+        places = [(e.port, names[4, e.ip, e.hostname]) for e in port.endpoints4 if e.state.ready]
+        places += [(e.port, names[6, e.ip, e.hostname]) for e in port.endpoints6 if e.state.ready]
         ports.append(_port(port.spec, places))
     return sorted(ports)
 
@@ -233,11 +233,22 @@ def _locations(owner: str, ttl: int, places: Sequence[tuple[int, str]]) -> list[
     ]
 
 
-def _add_hosts(records: list[Record], hosts: Iterable[Host], ttl: int) -> None:
+def _add_hosts(records: list[Record], hosts: Sequence[Host], ttl: int) -> None:
     """What endpoints' own names say. Unrolled, because most records of a big zone are made here."""
-    for _, name, family, _, address, numbers in hosts:
-        records.append(Record(name, ttl, _ADDRESS_TYPES[family], address))
-        if len(numbers) == 1:
+    if not hosts:
+        return
+    following = [*[host.name for host in hosts[1:]], ""]
+    shared: list[int] = []
+    for (_, name, family, _, address, numbers, _), next_name in zip(hosts, following, strict=True):
+        record = Record(name, ttl, _ADDRESS_TYPES[family], address)
+        if not (shared and records[-1] == record):
+            records.append(record)
+        if name == next_name or shared:
+            shared += numbers
+            if name != next_name:
+                records += _locations(name, ttl, [(number, name) for number in shared])
+                shared = []
+        elif len(numbers) == 1:
             records.append(Record(name, ttl, "SRV", f"0 100 {numbers[0]} {name}"))
         else:
             records += _locations(name, ttl, [(number, name) for number in numbers])
