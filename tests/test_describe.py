@@ -7,6 +7,7 @@ import pytest
 
 from command_line import Answer, kcompile
 from kcompile.planned import Plan
+from notation import planned
 from shown_plans import httpd_plan, myhttpd_plan, plan_text, varied_plan
 
 Describe = Callable[[str], Answer]
@@ -254,3 +255,14 @@ def test_wrong_usage(words: str, describe: Describe) -> None:
     answer = describe(words)
     assert (answer.code, answer.out) == (2, "")
     assert "Usage: kcompile describe" in answer.err
+
+
+def test_a_pod_by_itself_has_no_controller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: c, image: i}]}}"
+    bundle_of(planned(text).plan, tmp_path / "bundle")
+    monkeypatch.chdir(tmp_path)
+    out = kcompile(["describe", "pod", "a"], capsys).out
+    assert out.startswith("Name:         a\n")
+    assert "Controlled By:" not in out

@@ -108,7 +108,8 @@ def _pod(pod: Pod) -> str:
         ("IP:", pod.ips[0] if pod.ips else ""),
     ]
     ips = _lines([("IP:", ip) for ip in pod.ips], "  ") if pod.ips else ""
-    owner = _lines([("Controlled By:", f"{workload.kind}/{workload.name}")])
+    controller = f"{workload.kind}/{workload.name}"
+    owner = "" if workload.kind == "Pod" else _lines([("Controlled By:", controller)])
     sidecars = _containers("Init Containers:", workload.sidecars) if workload.sidecars else ""
     return "".join(
         (
