@@ -7,6 +7,7 @@ their new destination. What is neither is a key of a rule that nobody expects.
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Literal
 
 from kcompile.prove.balance import Balance, Balances
 from kcompile.prove.chains import Indexed
@@ -24,6 +25,10 @@ from kcompile.reach import State
 _LATER: tuple[State, ...] = ("RELATED", "ESTABLISHED", "INVALID")
 
 
+Half = Literal[0, 1]
+"""Every other claim, from the first or from the second."""
+
+
 class Proof:
     """One text for one node."""
 
@@ -38,9 +43,9 @@ class Proof:
         self.clients: dict[frozenset[Range], tuple[Clients, list[Source]]] = {}
         self.thresholds: dict[int, tuple[int, ...]] = {}
 
-    def mismatches(self) -> tuple[Mismatch, ...]:
-        """What is wrong with the node's rules, the first of it."""
-        return tuple(islice(self._mismatches(), ENOUGH))
+    def mismatches(self, half: Half | None = None) -> tuple[Mismatch, ...]:
+        """What is wrong with the node's rules, the first of it; or with one half of the claims."""
+        return tuple(islice(self._mismatches(half), ENOUGH))
 
     def covers(self, own: Sequence[int]) -> bool:
         """Whether this also proves the text for a node that sees the same, but has these
@@ -53,11 +58,12 @@ class Proof:
             for first, last in asked
         )
 
-    def _mismatches(self) -> Iterator[Mismatch]:
+    def _mismatches(self, half: Half | None) -> Iterator[Mismatch]:
         if self.frame.mismatches:
             yield from self.frame.mismatches
             return
-        for claim in self.expectation.claims:
+        claims = self.expectation.claims
+        for claim in claims if half is None else claims[half::2]:
             for key in self._keys(claim.key):
                 claims = self.expectation.claims_on(key)
                 if not self._agrees(key, claims):

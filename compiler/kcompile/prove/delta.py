@@ -18,7 +18,7 @@ from kcompile.prove.packet import ANYWHERE, OWN, Key
 from kcompile.prove.pieces import Difference, Piece, Pieces, Place
 from kcompile.prove.shared import own_addresses
 from kcompile.prove.text import BUILTIN, UnreadableRulesError, read_rules
-from kcompile.prove.views import Index, View, Views
+from kcompile.prove.views import Index, View, Views, places_of
 
 
 class _UncertainError(Exception):
@@ -115,7 +115,7 @@ class Base:
         for to, protocol, port in keys:
             places = own if to == OWN else (to,)
             if to == ANYWHERE or any(
-                (place, protocol, port) in self.views.backends for place in places
+                (place, protocol, port) in self.views.owners.backends for place in places
             ):
                 raise _UncertainError
 
@@ -149,21 +149,22 @@ class Base:
                 continue
             seen.add(key)
             waiting += self._alike(key, own)
-            for index in views.by_key.get(key, ()):
+            for index in views.owners.by_key.get(key, ()):
                 if index not in services:
                     services.add(index)
                     waiting += self._concerns(index)
         return seen
 
     def _concerns(self, index: Index) -> Iterator[Key]:
-        yield from keys_of(self.views.plan.services[index], self.views.family)
-        yield from self.views.places_of(index)
+        service, family = self.views.plan.services[index], self.views.family
+        yield from keys_of(service, family)
+        yield from places_of(service, family)
 
     def _alike(self, key: Key, own: frozenset[int]) -> Iterator[Key]:
         """Other keys that a packet with a key can have."""
         to, protocol, port = key
         if to == ANYWHERE:
-            yield from self.views.by_port.get((protocol, port), ())
+            yield from self.views.owners.by_port.get((protocol, port), ())
         elif (ANYWHERE, protocol, port) in self._by_key:
             yield ANYWHERE, protocol, port
         if to in (OWN, ANYWHERE):
