@@ -136,6 +136,8 @@ def _in_order(
     live: Mapping[_Key, _Entry], freed: Mapping[_Key, tuple[_Entry, int]]
 ) -> list[tuple[_Key, int, _Entry]]:
     """Live entries, whose number is 0, and freed ones by key; of one key the live one first."""
+    if not freed:
+        return [(key, 0, live[key]) for key in sorted(live)]
     entries = [(key, 0, entry) for key, entry in live.items()]
     entries += [(key, number, entry) for key, (entry, number) in freed.items()]
     entries.sort(key=itemgetter(0, 1))
@@ -151,7 +153,7 @@ def _node_fields(cidrs: tuple[Cidr, ...]) -> str:
 
 
 def _addresses(addresses: Addresses) -> str:
-    return ", ".join(_quoted(family, format_ip(family, value)) for family, value in addresses)
+    return ", ".join([_quoted(family, format_ip(family, value)) for family, value in addresses])
 
 
 def _quoted(family: Family, text: str) -> str:
