@@ -125,6 +125,8 @@ def problems(text: str) -> list[tuple[str, int]]:
         (HEAD + 'service/a/b: {clusterIPs: ["10.96.0.5"]}\n', [("KC405", 3)]),
         (HEAD + "node/n1: {podCIDRs: [fd00::/64]}\n", [("KC405", 3)]),
         (HEAD + "service/a/b: {clusterIPs: [], loadBalancerIPs: [a.b]}\n", [("KC405", 3)]),
+        (HEAD + "service/a/b: {clusterIPs: [10.96.0.05]}\n", [("KC405", 3)]),
+        (HEAD + "service/a/b: {clusterIPs: [10.96.5]}\n", [("KC405", 3)]),
         (HEAD + "x: 1\ny: 2\n", [("KC405", 3), ("KC405", 4)]),
     ],
 )

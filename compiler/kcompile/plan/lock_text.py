@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from socket import AF_INET, inet_pton
 
-from kcompile.address import Cidr, format_ip, parse_cidr, parse_ip
+from kcompile.address import Cidr, Family, format_ip, parse_cidr, parse_ip
 from kcompile.plan.lock import (
     ALGORITHM,
     FORMAT,
@@ -46,6 +47,7 @@ _SERVICE = re.compile(
 )
 _HEADING = re.compile(rf"# (?:{_KIND} (?:{_NAME}/)?{_NAME}|end)", re.ASCII)
 _ALLOWED = "pod/, service/ or node/... and {fields}"
+_ORDINAL = re.compile(r"0|[1-9][0-9]{0,9}")
 _NODE_PORT = re.compile(r"([1-9][0-9]{0,4})/(TCP|UDP|SCTP): ([1-9][0-9]{0,4})")
 
 _MOVES = "kcompile lock resolve --base BRANCH takes it from the one that is new"
@@ -303,7 +305,17 @@ def _numbers(known: range) -> str:
 
 
 def _parse_addresses(text: str) -> Addresses:
-    return tuple([parse_ip(_unquoted(part)) for part in text.split(", ")]) if text else ()
+    return tuple([_parse_address(part) for part in text.split(", ")]) if text else ()
+
+
+def _parse_address(text: str) -> tuple[Family, int]:
+    if ":" in text:
+        return parse_ip(_unquoted(text))
+    try:
+        # Three times as fast as parse_ip, and there are 100,000 pods.
+        return 4, int.from_bytes(inet_pton(AF_INET, text), "big")
+    except OSError:
+        raise ValueError(text) from None
 
 
 def _unquoted(text: str) -> str:
@@ -325,7 +337,7 @@ def _parse_node_ports(text: str | None) -> Iterator[tuple[PortKey, int]]:
 def _ordinal(kind: str, text: str) -> Ordinal:
     if kind == "DaemonSet":
         return text
-    if not re.fullmatch(r"0|[1-9][0-9]{0,9}", text):
+    if not _ORDINAL.fullmatch(text):
         raise ValueError(text)
     return int(text)
 
