@@ -1,9 +1,12 @@
-"""Services that select single pods of a StatefulSet or an Indexed Job by the labels that their
-controllers add: YAML in, endpoints out."""
+"""Single pods, selected by the labels that controllers add, and known by their host names: YAML in,
+endpoints and zone lines out."""
 
 import pytest
 
+from kcompile.address import format_ip
+from kcompile.lower.zones import lower_zones
 from kcompile.planned import Plan
+from kcompile.render.zones import zone_text
 from notation import planned
 
 SET = """\
@@ -70,3 +73,21 @@ def test_a_service_may_select_one_pod_of_an_indexed_job() -> None:
     )
     (pod,) = pods_behind(planned(SET + service).plan, "one")
     assert pod.startswith("work-1-")
+
+
+def test_a_pod_has_its_host_name_below_its_subdomain() -> None:
+    plan = planned("""\
+apiVersion: v1
+kind: Service
+metadata: {name: dns-test}
+spec: {clusterIP: None, selector: {app: querier}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a, labels: {app: querier}}
+spec: {hostname: dns-querier, subdomain: dns-test, containers: [{name: c, image: i}]}
+""").plan
+    (pod,) = plan.pods
+    name = "dns-querier.dns-test.default.svc.cluster.local."
+    lines = [line for zone in lower_zones(plan) for line in zone_text(zone).splitlines()]
+    assert f"{name} 30 IN A {format_ip(4, pod.ipv4)}" in lines
