@@ -106,7 +106,15 @@ def test_outside_of_a_repository(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(elsewhere.parent))
     answer = run("lock", "resolve", "--base", "main")
     assert answer.code == 1
-    assert "KC416: the lock does not lie in a git repository" in answer.err
+    message = "KC416: the lock does not lie in a git repository (git says 'fatal: not a git repo"
+    assert message in answer.err
+
+
+def test_from_a_hook(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git runs post-merge in the work tree's top folder and says where the repository is."""
+    monkeypatch.setenv("GIT_DIR", ".git")
+    answer = run("lock", "resolve", "--base", "main", "--lock", "m/kcompile.lock")
+    assert answer.code == 0
 
 
 def test_without_git(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +153,7 @@ def test_a_merge_with_a_conflict(run: Run, union: bool) -> None:
     )
     assert merge.returncode == (0 if union else 1)
     if not union:
-        assert "(resolve the merge conflict)" in run("build", "m").err
+        assert "(kcompile lock resolve --base BRANCH settles a merge)" in run("build", "m").err
     answer = run("lock", "resolve", "--base", "HEAD", "--lock", "m/kcompile.lock")
     assert answer.code == 0
     assert run("build", "m", "--locked").code == 0

@@ -1,5 +1,6 @@
 """The lock as another branch has it."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -17,8 +18,11 @@ def text_on(ref: str, path: Path) -> str:
     if not _REF.fullmatch(ref):
         raise _problem(path, f"{printable(ref)} is not the name of a branch, a tag or a commit")
     folder = path.parent
-    if not _git(folder, "rev-parse", "--is-inside-work-tree"):
-        raise _problem(path, "the lock does not lie in a git repository")
+    inside = _run(folder, "rev-parse", "--is-inside-work-tree")
+    if inside.returncode != 0:
+        reason = inside.stderr.decode(errors="replace").strip().partition("\n")[0]
+        message = "the lock does not lie in a git repository"
+        raise _problem(path, message, f"git says {printable(reason)}")
     commit = _git(
         folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
     )
@@ -38,16 +42,24 @@ def text_on(ref: str, path: Path) -> str:
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
     """What git prints, None if it fails."""
+    done = _run(folder, *arguments)
+    return done.stdout if done.returncode == 0 else None
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    # A hook is told where the repository lies, from another folder: here the lock says that.
+    hidden = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
+    environment = {key: value for key, value in os.environ.items() if key not in hidden}
     try:
-        done = subprocess.run(  # noqa: S603 - no shell, and the arguments are checked
+        return subprocess.run(  # noqa: S603 - no shell, and the arguments are checked
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
+            env={**environment, "LC_ALL": "C"},
         )
     except OSError as error:
         raise _problem(folder, f"git cannot be run: {error.strerror}") from error
-    return done.stdout if done.returncode == 0 else None
 
 
 def _problem(path: Path, message: str, hint: str = "") -> InputError:

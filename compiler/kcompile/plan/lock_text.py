@@ -205,7 +205,11 @@ class _Reader:
 
     def _syntax(self, number: int, line: str, allowed: str) -> None:
         merge = line.startswith(("<<<<<<<", "|||||||", "=======", ">>>>>>>"))
-        hint = "resolve the merge conflict" if merge else "restore the file from git"
+        hint = (
+            "kcompile lock resolve --base BRANCH settles a merge"
+            if merge
+            else "restore the file from git"
+        )
         message = f"{printable(line)} is not a line that kcompile writes; {allowed} is allowed"
         self._problem(Code.LOCK_SYNTAX, number, message, hint)
 
