@@ -1,6 +1,7 @@
 """Reads plan.json of a bundle back."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def _contents(value: object) -> Contents:
         case _:
             raise _UnexpectedError("a plan", value)
     read_nodes = tuple(map(_node, nodes))
-    read_workloads = tuple(map(_workload, workloads))
+    placed = Counter(map(_owner, pods))
+    read_workloads = tuple(_workload(each, placed) for each in workloads)
     by_name = {node.name: node for node in read_nodes}
     by_key = {(owner.namespace, owner.kind, owner.name): owner for owner in read_workloads}
     return Contents(
@@ -171,7 +173,18 @@ def _node(value: object) -> Node:
     raise _UnexpectedError("a node", value)
 
 
-def _workload(value: object) -> Workload:
+Owner = tuple[str, str, str]
+"""Namespace, kind and name of a workload."""
+
+
+def _owner(pod: object) -> Owner | None:
+    match pod:
+        case {"namespace": str(namespace), "workload": {"kind": str(kind), "name": str(name)}}:
+            return namespace, kind, name
+    return None
+
+
+def _workload(value: object, placed: Mapping[Owner | None, int]) -> Workload:
     match value:
         case {
             "namespace": str(namespace),
@@ -195,6 +208,7 @@ def _workload(value: object) -> Workload:
                 pod_labels=_labels(pod_labels),
                 containers=tuple(map(_container, containers)),
                 sidecars=tuple(map(_container, sidecars)),
+                ready=placed.get((namespace, kind, name), 0),
             )
     raise _UnexpectedError("a workload", value)
 
@@ -222,7 +236,7 @@ def _container_port(value: object) -> ContainerPort:
 
 def _pod(
     value: object,
-    workloads: Mapping[tuple[str, str, str], Workload],
+    workloads: Mapping[Owner, Workload],
     nodes: Mapping[str, Node],
 ) -> Pod:
     match value:

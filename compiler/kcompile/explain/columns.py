@@ -75,8 +75,8 @@ def _row(item: Item) -> tuple[str, ...]:
         case Endpoints():
             return endpoint_list(_sockets(item)), UNKNOWN
         case Workload():
-            replicas = str(item.replicas)
-            return f"{replicas}/{replicas}", replicas, replicas, UNKNOWN
+            replicas, ready = str(item.replicas), str(item.ready)
+            return f"{ready}/{replicas}", replicas, ready, UNKNOWN
         case _:
             assert_never(item)
 

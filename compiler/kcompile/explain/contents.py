@@ -73,6 +73,8 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
+    """`ready` is how many of its pods have a place."""
+
     namespace: str
     kind: str
     name: str
@@ -83,6 +85,7 @@ class Workload:
     pod_labels: Labels
     containers: tuple[Container, ...]
     sidecars: tuple[Container, ...]
+    ready: int
 
 
 @dataclass(frozen=True, slots=True)

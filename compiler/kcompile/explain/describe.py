@@ -125,15 +125,15 @@ def _pod(pod: Pod) -> str:
 
 
 def _deployment(workload: Workload) -> str:
-    count = workload.replicas
-    replicas = f"{count} desired | {count} updated | {count} total | {count} available"
+    count, ready = workload.replicas, workload.ready
+    replicas = f"{count} desired | {count} updated | {count} total | {ready} available"
     head = [
         ("Name:", workload.name),
         ("Namespace:", workload.namespace),
         *_labels("Labels:", workload.labels),
         ("Annotations:", NONE),
         ("Selector:", format_selector(workload)),
-        ("Replicas:", f"{replicas} | 0 unavailable"),
+        ("Replicas:", f"{replicas} | {count - ready} unavailable"),
     ]
     template = _lines(_labels("Labels:", workload.pod_labels), "  ")
     if workload.sidecars:

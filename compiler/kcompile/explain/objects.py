@@ -166,10 +166,13 @@ def _endpoint_port(port: EndpointPort) -> Object:
 
 
 def _deployment(workload: Workload) -> Object:
-    replicas = workload.replicas
-    counts = dict.fromkeys(
-        ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas
-    )
+    replicas, ready = workload.replicas, workload.ready
+    counts = {
+        "replicas": replicas,
+        "updatedReplicas": replicas,
+        **({"readyReplicas": ready, "availableReplicas": ready} if ready else {}),
+        **({"unavailableReplicas": replicas - ready} if replicas > ready else {}),
+    }
     template_metadata: Object = {"labels": dict(workload.pod_labels)}
     return {
         "apiVersion": "apps/v1",
