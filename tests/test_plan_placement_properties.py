@@ -172,6 +172,19 @@ def test_an_edit_that_forces_no_move_moves_nothing(cluster: Cluster, data: st.Da
     }
 
 
+@settings(max_examples=150, deadline=None)
+@given(clusters(), st.data())
+def test_after_any_edit_a_second_build_changes_nothing(
+    cluster: Cluster, data: st.DataObject
+) -> None:
+    after = edited(cluster, data)
+    second = build(after, build(cluster).lock)
+    third = build(after, second.lock)
+    assert third.lock == second.lock
+    assert third.plan.pods == second.plan.pods
+    assert third.plan.pending == second.plan.pending
+
+
 def places(found: Decided) -> dict[tuple[str, int | str], tuple[str, int, str]]:
     return {
         (str(pod.workload.key), pod.ordinal): (pod.node, pod.ipv4, pod.name)
