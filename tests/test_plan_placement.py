@@ -147,6 +147,11 @@ def test_scores(case: Case) -> None:
     assert nodes_of(*case.objects) == case.expected
 
 
+def test_a_node_runs_linux_unless_it_says_otherwise() -> None:
+    linux = pods("web", node_selector="kubernetes.io/os=linux")
+    assert nodes_of(node("n1"), node("n2", "kubernetes.io/os=windows"), linux) == "n1"
+
+
 def test_a_full_pod_cidr_takes_no_more() -> None:
     flags = Flags(node_cidr_mask_size="30")
     assert "n1: its pod CIDR is full (1 of 1)" in error(TWO[0], pods("a"), pods("web"), flags=flags)

@@ -1,6 +1,7 @@
 """nodeSelector and node affinity: what a pod's terms say of a node.
 
-Node labels come with kubernetes.io/hostname, which every kubelet sets.
+Node labels come with those of kubernetes.io/hostname and kubernetes.io/os, which every kubelet
+sets.
 """
 
 import re
@@ -10,6 +11,8 @@ from kcompile.model import Node
 from kcompile.scheduling import NodeRequirement, NodeTerm, Scheduling
 
 HOSTNAME = "kubernetes.io/hostname"
+_LINUX = {"kubernetes.io/os": "linux", "beta.kubernetes.io/os": "linux"}
+"""What is compiled runs nowhere else; the older name is deprecated, but kubelets still set it."""
 
 NodeLabels = Mapping[str, str]
 
@@ -18,7 +21,7 @@ _MOST = (1 << 63) - 1  # strconv.ParseInt to 64 bits
 
 
 def node_labels(node: Node) -> NodeLabels:
-    return {HOSTNAME: node.name, **dict(node.labels)}
+    return {HOSTNAME: node.name, **_LINUX, **dict(node.labels)}
 
 
 def why_not_by_affinity(scheduling: Scheduling, node: Node, labels: NodeLabels) -> str:
