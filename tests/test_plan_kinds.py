@@ -7,7 +7,7 @@ import pytest
 from cluster_objects import Decided, decided, service
 from kcompile.model import Object
 from kcompile.problems import InputError
-from scheduling_objects import node, node_term, pods, toleration
+from scheduling_objects import even, node, node_term, pods, toleration
 
 SUFFIX = "[b-df-hj-np-tv-xz2-9]{5}"
 TWO = node("n1", "disk=hdd"), node("n2", "disk=ssd")
@@ -118,6 +118,13 @@ def test_a_daemon_without_room_is_an_error() -> None:
     one, two = node("n1", allocatable="cpu=1"), node("n2", allocatable="cpu=4")
     (message,) = errors(one, two, pods("d", kind="DaemonSet", requests="cpu=2"))
     assert "KC404: 1 of 2 pods of DaemonSet default/d do not fit: n1: cpu: 2 asked" in message
+
+
+def test_daemons_that_spread_wait_for_each_other() -> None:
+    three = node("n1", "zone=a"), node("n2", "zone=a"), node("n3", "zone=b")
+    spread = even("app=d"), even("app=d", "kubernetes.io/hostname")
+    found = decided(*three, pods("d", kind="DaemonSet", spread=spread))
+    assert len(found.plan.pods) == 3
 
 
 def test_daemons_come_before_others() -> None:

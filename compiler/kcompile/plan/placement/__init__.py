@@ -113,12 +113,12 @@ def _attempt(
     left = [0] * len(demands)
     waiting = sorted(order, key=lambda demand: not demand.pinned)
     while waiting:
-        before = sum(left)
+        before = sum(scene.board.pods)
         for demand in waiting:
             left[demand.index] = chooser.place(demand)
         again = [d for d in waiting if left[d.index] and scene.book.of(d).waits]
-        # Those that ask for others are asked again while that brings somebody a place.
-        waiting = again if len(again) < len(waiting) or sum(left) < before else []
+        # Those that ask for others are asked again while somebody finds a place.
+        waiting = again if sum(scene.board.pods) > before else []
     return left, scene
 
 

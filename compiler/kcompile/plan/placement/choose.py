@@ -71,7 +71,7 @@ class Chooser:
     def _is_plain(self, demand: Demand, missing: Sequence[int]) -> bool:
         return (
             len(missing) == len(self.scene.placed[demand.index])
-            and not (demand.ports or demand.requests or demand.host_network)
+            and demand.light
             and self.scene.book.of(demand) is NO_RULES
             and not self.scene.class_of(demand).ranked
         )
@@ -85,23 +85,25 @@ class Chooser:
             heapq.heapify(heap)
         heap = self.plain[key]
         found: list[int] = []
-        while len(found) < len(missing) and heap:
+        left = len(missing)
+        while left and heap:
             used = []
-            while len(found) < len(missing) and heap:
+            while left and heap:
                 count, node = heapq.heappop(heap)
                 if count != pods[node]:
                     heapq.heappush(heap, (pods[node], node))
                 elif count < room[node]:
-                    found.append(node)
                     pods[node] += 1
                     used.append(node)
+                    left -= 1
+            found += used
             for node in used:
                 heapq.heappush(heap, (pods[node], node))
         self.scene.placed[demand.index][: len(found)] = found
         if demand.index in self.scene.book.feeds:
             for node in found:
                 self.scene.book.count(demand, node, 1)
-        return len(missing) - len(found)
+        return left
 
     def _ranking(self, demand: Demand, rules: Rules) -> Ranking:
         shared = {tally.topology.key: tally.topology for tally in _tallies(rules)}

@@ -68,6 +68,11 @@ class Demand:
         )
 
     @property
+    def light(self) -> bool:
+        """Whether its pods take nothing of a node but an address."""
+        return not (self.ports or self.requests or self.host_network)
+
+    @property
     def pinned(self) -> bool:
         """Whether its pods can be on one node only, each."""
         return self.daemon or bool(self.node_name)

@@ -29,14 +29,21 @@ def keep(scene: Scene, lock: Lock) -> None:
 def _keep_live(
     scene: Scene, demand: Demand, entries: Mapping[PodKey, PodEntry], index: Mapping[str, int]
 ) -> None:
-    stays, board, put = scene.class_of(demand).stays, scene.board, scene.put
+    stays, board, placed = scene.class_of(demand).stays, scene.board, scene.placed[demand.index]
+    pods, room = board.pods, board.room
+    light = demand.light and demand.index not in scene.book.feeds
     for position, key in _keys(scene, demand):
         entry = entries.get(key)
-        if entry is None:
+        node = index.get(entry.node, UNPLACED) if entry else UNPLACED
+        if node < 0 or not stays[node]:
             continue
-        node = index.get(entry.node, UNPLACED)
-        if node >= 0 and stays[node] and board.takes(demand, node):
-            put(demand, position, node)
+        if not light:
+            if board.takes(demand, node):
+                scene.put(demand, position, node)
+        elif pods[node] < room[node]:
+            # What `put` would do, for the many that nobody asks about.
+            pods[node] += 1
+            placed[position] = node
 
 
 def _let_go(scene: Scene) -> None:
