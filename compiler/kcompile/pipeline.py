@@ -6,12 +6,12 @@ text -> documents -> objects -> cluster -> plan -> traffic -> rulesets, zones, n
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 from kcompile import __version__
 from kcompile.address import Family
 from kcompile.bundle.sources import sources_json
 from kcompile.bundle.tree import Content, Files, assemble, content
+from kcompile.later import Start, when_asked
 from kcompile.load import load
 from kcompile.load.locate import problems_of
 from kcompile.lower.checks import check_lowering
@@ -41,20 +41,6 @@ _RULES: dict[Family, str] = {4: "iptables.rules", 6: "ip6tables.rules"}
 
 Input = tuple[str, bytes | str]
 """A name to show and what it holds."""
-
-
-T = TypeVar("T")
-
-
-class Start(Protocol):
-    """Begins work whose result is wanted later: at once in another process, or when it is asked
-    for. The work is pure, so this shows in no output."""
-
-    def __call__(self, work: Callable[[], T], /) -> Callable[[], T]: ...
-
-
-def when_asked(work: Callable[[], T], /) -> Callable[[], T]:
-    return work
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +88,7 @@ def make_plan(
 
 def _read(inputs: Sequence[Input], start: Start) -> tuple[Objects, Callable[[], str]]:
     """Objects and sources.json; the documents, the largest thing in memory, end here."""
-    documents = load(inputs)
+    documents = load(inputs, start=start)
     objects = validate(documents)
     return objects, start(lambda: sources_json(documents, objects))
 

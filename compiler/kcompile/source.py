@@ -3,6 +3,9 @@
 from array import array
 from dataclasses import dataclass, field
 
+COLUMN_BITS = 24
+"""How much of a mark is the column."""
+
 _Step = str | int
 Path = tuple[_Step, ...]
 """Steps from a document's root to a value: keys of mappings, indices of sequences."""
@@ -41,9 +44,9 @@ class Origin:
 
     Positions of values are not kept: `kcompile.load.locate` reads the document again to find them.
     `start` and `end` are character offsets into the text, `line` is the line (from 1) of `start`.
-    `marks` holds line << 24 | column (both from 1) of each mapping of the document in the order of
-    the text, so that where objects and their ports stand costs no second reading; None where
-    that order says too little (aliases, merge keys, JSON).
+    `marks` holds line << COLUMN_BITS | column (both from 1) of each mapping of the document in the
+    order of the text, so that where objects and their ports stand costs no second reading; None
+    where that order says too little (aliases, merge keys, JSON).
     """
 
     text: Text

@@ -9,6 +9,7 @@ import click
 
 from kcompile.cli.beside import is_worth_it
 from kcompile.cli.inputs import default_lock, read_inputs
+from kcompile.later import Start, when_asked
 from kcompile.plan.lock import FORMAT, Lock, changes
 from kcompile.plan.lock_text import parse_lock, version_of
 from kcompile.problems import Code, InputError, Problem, Severity
@@ -16,7 +17,7 @@ from kcompile.resolve.flags import Flags
 from kcompile.source import Position
 
 if TYPE_CHECKING:
-    from kcompile.pipeline import Planned, Start
+    from kcompile.pipeline import Planned
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -139,7 +140,7 @@ class Compiled:
 
 def compile_inputs(  # noqa: PLR0913 - one argument an option
     *,
-    start: "Start | None" = None,
+    start: Start | None = None,
     proved: bool = False,
     inputs: tuple[str, ...],
     strict: bool,
@@ -154,7 +155,7 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
 
     `start` begins work for the files, if there are to be any, beside the rest of a large build.
     """
-    from kcompile.pipeline import make_plan, when_asked  # noqa: PLC0415 - imports jsonschema and jinja2
+    from kcompile.pipeline import make_plan  # noqa: PLC0415 - imports jsonschema and jinja2
 
     path = place_of_lock(inputs=inputs, lock_path=lock_path, locked=locked, no_lock=no_lock)
     read = read_inputs(inputs)

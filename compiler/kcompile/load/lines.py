@@ -8,6 +8,7 @@ from kcompile.source import Position
 
 # What editors count. libyaml also counts U+2028 and U+2029, which YAML 1.2 dropped.
 _BREAK = re.compile(r"\r\n|\r|\n")
+FOREIGN_BREAKS = re.compile("[\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)

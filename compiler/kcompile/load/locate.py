@@ -11,9 +11,8 @@ from kcompile.load.lines import Lines, lines_of
 from kcompile.load.tree import Mapping, Node, Scalar, Sequence, wanted_of
 from kcompile.load.yaml_tree import read_yaml_tree
 from kcompile.problems import Finding, Problem
-from kcompile.source import Origin, Path, Position
+from kcompile.source import COLUMN_BITS, Origin, Path, Position
 
-_COLUMN_BITS = 24
 _Value = TypeVar("_Value")
 
 
@@ -62,7 +61,7 @@ def mappings(document: Document) -> Iterator[tuple[Path, Position]]:
         walk = _walk(document.value, _children_of_value)
         paths = (path for path, value in walk if type(value) is dict)
         for path, mark in zip(paths, origin.marks, strict=True):
-            line, column = divmod(mark, 1 << _COLUMN_BITS)
+            line, column = divmod(mark, 1 << COLUMN_BITS)
             yield path, Position(origin.text.name, line, column)
         return
     lines = _lines(origin)

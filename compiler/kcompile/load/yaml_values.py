@@ -25,18 +25,15 @@ from yaml.events import (
 from kcompile.load.document import Document, Reading
 from kcompile.load.events import yaml_events
 from kcompile.load.limits import Limits
-from kcompile.load.lines import count_breaks, lines_of, position_in
+from kcompile.load.lines import FOREIGN_BREAKS, count_breaks, lines_of, position_in
 from kcompile.load.scalars import NotInJsonError, Plain, resolve
 from kcompile.load.syntax import yaml_problem
 from kcompile.load.tree import problem_of, value_of
 from kcompile.load.yaml_tree import read_yaml_tree
 from kcompile.problems import Code, Problem
-from kcompile.source import Origin, Text
+from kcompile.source import COLUMN_BITS, Origin, Text
 
 _BOUNDARY = re.compile(r"(?:\A|(?<=[\r\n]))(?:---|\.\.\.)(?=\s|\Z)")
-_COLUMN_BITS = 24
-# libyaml counts these as line ends, editors do not: its lines are then not ours.
-_FOREIGN_BREAKS = re.compile("[\u2028\u2029]")
 
 
 class Words(dict[str, Plain]):
@@ -106,7 +103,8 @@ class _Stream:
         self.reading = Reading()
         self.start = 0
         self.line = 1
-        self.lines_differ = _FOREIGN_BREAKS.search(text.content) is not None
+        # libyaml counts these as line ends, editors do not: its lines are then not ours.
+        self.lines_differ = FOREIGN_BREAKS.search(text.content) is not None
 
     def read(self) -> None:
         _check_sizes(self.text.content, self.limits)
@@ -146,10 +144,10 @@ class _Stream:
 
     def _columns_fit(self, end: int) -> bool:
         """Whether every column of the document fits into its bits of a mark."""
-        if end - self.start < 1 << _COLUMN_BITS:
+        if end - self.start < 1 << COLUMN_BITS:
             return True
         lines = self.text.content[self.start : end].splitlines()
-        return max(map(len, lines)) < 1 << _COLUMN_BITS
+        return max(map(len, lines)) < 1 << COLUMN_BITS
 
     def _unusual(self, end: int) -> None:
         tree = read_yaml_tree(self.text.content, self.start, end, self.limits)
@@ -219,7 +217,7 @@ class _Values:
         if kind is SequenceStartEvent:
             return self._sequence(depth)
         mark = event.start_mark
-        self.marks.append((mark.line + 1) << _COLUMN_BITS | mark.column + 1)
+        self.marks.append((mark.line + 1) << COLUMN_BITS | mark.column + 1)
         return self._mapping(depth)
 
     def _mapping(self, depth: int) -> dict[str, Any]:
