@@ -1,5 +1,6 @@
 """Controllers that select each other's pods: each would count and adopt those of the other."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 from kcompile.labels import Labels, Requirement, matches
@@ -27,59 +28,56 @@ def find_overlaps(
             more = f", as have {len(others) - 1} more" if len(others) > 1 else ""
             yield _finding(first, others[0], f"have one selector{more}", origins)
     index = _Index([first for first, *_ in alike.values()])
-    for workload in index.workloads:
-        candidates = index.candidates(workload)
-        if len(candidates) > 1 and (other := _partner(workload, candidates)):
+    for number, workload in enumerate(index.workloads):
+        if (other := index.partner(number)) is not None:
             yield _finding(workload, other, "select each other's pods", origins)
 
 
 class _Index:
-    """Workloads by the labels and the keys of the labels that their pods have."""
+    """Places in `workloads` by the labels that pods have, by the keys of these, by namespace."""
 
     def __init__(self, workloads: Sequence[Workload]) -> None:
         self.workloads = workloads
-        self.pairs: dict[tuple[str, tuple[str, str]], list[Workload]] = {}
-        self.keys: dict[tuple[str, str], list[Workload]] = {}
-        for workload in workloads:
+        self.pairs: dict[tuple[str, tuple[str, str]], list[int]] = {}
+        self.keys: dict[tuple[str, str], list[int]] = {}
+        self.namespaces: dict[str, list[int]] = {}
+        for number, workload in enumerate(workloads):
             for pair in workload.template.labels:
-                self.pairs.setdefault((workload.namespace, pair), []).append(workload)
+                self.pairs.setdefault((workload.namespace, pair), []).append(number)
         if any(workload.selector.requirements for workload in workloads):
-            self._index_keys()
+            self._index_more()
 
-    def _index_keys(self) -> None:
-        for workload in self.workloads:
+    def _index_more(self) -> None:
+        for number, workload in enumerate(self.workloads):
+            self.namespaces.setdefault(workload.namespace, []).append(number)
             for key, _ in workload.template.labels:
-                self.keys.setdefault((workload.namespace, key), []).append(workload)
+                self.keys.setdefault((workload.namespace, key), []).append(number)
 
-    def candidates(self, workload: Workload) -> Sequence[Workload]:
+    def partner(self, number: int) -> Workload | None:
+        """The first one behind it that it shares pods with, each selecting the other's."""
+        workload = self.workloads[number]
+        candidates = self._candidates(workload)
+        for place in range(bisect_right(candidates, number), len(candidates)):
+            other = self.workloads[candidates[place]]
+            if matches(workload.selector, other.template.labels) and matches(
+                other.selector, workload.template.labels
+            ):
+                return other
+        return None
+
+    def _candidates(self, workload: Workload) -> Sequence[int]:
         """The fewest that one condition of the selector leaves."""
         namespace, selector = workload.namespace, workload.selector
-        lists: list[Sequence[Workload]] = [
+        lists: list[Sequence[int]] = [
             self.pairs.get((namespace, pair), ()) for pair in selector.labels
         ]
         for each in selector.requirements:
             if each.operator == "In":
                 by_value = (self.pairs.get((namespace, (each.key, v)), ()) for v in each.values)
-                lists.append([found for part in by_value for found in part])
+                lists.append(sorted(found for part in by_value for found in part))
             elif each.operator == "Exists":
                 lists.append(self.keys.get((namespace, each.key), ()))
-        if lists:
-            return min(lists, key=len)
-        return [each for each in self.workloads if each.namespace == namespace]
-
-
-def _partner(workload: Workload, candidates: Sequence[Workload]) -> Workload | None:
-    """The first one behind it that it shares pods with, each selecting the other's."""
-    return next(
-        (
-            other
-            for other in candidates
-            if other.key > workload.key
-            and matches(workload.selector, other.template.labels)
-            and matches(other.selector, workload.template.labels)
-        ),
-        None,
-    )
+        return min(lists, key=len) if lists else self.namespaces.get(namespace, ())
 
 
 def _finding(
