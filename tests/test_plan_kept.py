@@ -94,6 +94,37 @@ def test_who_asks_for_others_follows_them() -> None:
         decided(*NODES, asks, lock=after.lock)
 
 
+def test_followers_stay_where_those_whom_they_follow_are_others_now() -> None:
+    """Another Deployment of the same label takes a place in the same zone."""
+    follows = pods("a", 2, pod_affinity=(near("tier=cache", ZONE),))
+    cache = {"text": "tier=cache", "node_selector": "zone=b"}
+    first = decided(NODES[1], follows, pods("old", **cache))
+    after = places(decided(*NODES, follows, pods("new", **cache), lock=first.lock))
+    assert (after["a/0"], after["a/1"]) == ("n2", "n2")
+
+
+def test_those_who_follow_come_again_as_they_were() -> None:
+    follows = pods("a", pod_affinity=(near("app=cache", ZONE),))
+    cache = pods("cache", node_selector="zone=b")
+    first = decided(NODES[1], follows, cache)
+    gone = decided(NODES[1], lock=first.lock)
+    again = decided(*NODES, follows, cache, lock=gone.lock)
+    assert again.pods() == first.pods()
+
+
+def test_who_left_for_one_that_leaves_too_stays() -> None:
+    """b leaves because nobody is left that it wants to be near: x, which wants to be apart from it,
+    need not."""
+    before = decided(node("n1"), pods("b"), pods("cache"), pods("x"))
+    asks = (
+        pods("b", pod_affinity=(near("app=cache"),)),
+        pods("cache", node_selector="disk=ssd"),
+        pods("x", pod_anti_affinity=(near("app=b"),)),
+    )
+    nodes = node("n0"), node("n1"), node("n2", "disk=ssd")
+    assert moved(before, *nodes, *asks) == {"b/0": "n2", "cache/0": "n2"}
+
+
 def test_pods_that_ask_for_their_like_stay_together() -> None:
     together = pods("web", 3, pod_affinity=(near("app=web", ZONE),))
     before = decided(*NODES, together)

@@ -10,7 +10,7 @@ from kcompile.model import Cluster
 from kcompile.plan.lock import Lock
 from kcompile.plan.placement.choose import Chooser
 from kcompile.plan.placement.demand import Demand, demands_of
-from kcompile.plan.placement.kept import keep
+from kcompile.plan.placement.kept import Homes, go_home, keep
 from kcompile.plan.placement.report import Pending, nowhere, too_many
 from kcompile.plan.placement.room import MOST_PODS, pod_band, pod_room
 from kcompile.plan.placement.scene import Scene, open_scene
@@ -108,18 +108,29 @@ def _attempt(
     that is given; how many pods of each workload of the cluster have no place."""
     demands = sorted(order, key=lambda demand: demand.index)
     scene = open_scene(cluster, demands, sizes, pod_cidrs)
-    keep(scene, lock)
+    homes = keep(scene, lock)
     chooser = Chooser(scene)
     left = [0] * len(demands)
-    waiting = sorted(order, key=lambda demand: not demand.pinned)
+    everybody = sorted(order, key=lambda demand: not demand.pinned)
+    if homes:
+        # Who had a place finds one before anybody new does.
+        _settle(chooser, [d for d in everybody if d.pinned or d.index in homes], homes, left)
+    _settle(chooser, everybody, homes, left)
+    return left, scene
+
+
+def _settle(chooser: Chooser, waiting: Sequence[Demand], homes: Homes, left: list[int]) -> None:
+    scene = chooser.scene
     while waiting:
         before = sum(scene.board.pods)
         for demand in waiting:
+            # Whom they need may be back by now, and so they where they were.
+            for ran in (True, False) if demand.index in homes else ():
+                go_home(scene, demand, homes[demand.index], ran=ran)
             left[demand.index] = chooser.place(demand)
         again = [d for d in waiting if left[d.index] and scene.book.of(d).waits]
         # Those that ask for others are asked again while somebody finds a place.
         waiting = again if sum(scene.board.pods) > before else []
-    return left, scene
 
 
 def _freedom(scene: Scene, demand: Demand) -> tuple[int, int, int]:

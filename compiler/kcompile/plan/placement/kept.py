@@ -4,7 +4,8 @@ First those that it holds as live, all of them before anybody new; then those th
 come again, where they may start anew.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from kcompile.plan.lock import Lock, PodEntry, PodKey
 from kcompile.plan.placement.demand import Demand
@@ -12,18 +13,39 @@ from kcompile.plan.placement.rules import Rules
 from kcompile.plan.placement.scene import UNPLACED, Scene
 
 
-def keep(scene: Scene, lock: Lock) -> None:
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a pod without a place was before: the index of its node, UNPLACED if that is gone.
+    `ran` is false for a pod that was gone itself and starts anew."""
+
+    position: int
+    node: int
+    ran: bool
+
+
+Homes = Mapping[int, Sequence[Home]]
+"""By the index of a workload the pods that had to leave, then those that come again."""
+
+
+def keep(scene: Scene, lock: Lock) -> Homes:
+    """Where those were that could not be kept, or not yet."""
     index = {node.name: number for number, node in enumerate(scene.cluster.nodes)}
+    freed = {key: entry for key, (entry, _) in lock.freed_pods.items()}
     # What can be on one node only takes its place before what could go elsewhere.
     demands = sorted(scene.demands, key=lambda demand: not demand.pinned)
     if lock.pods:
         for demand in demands:
             _keep_live(scene, demand, lock.pods, index)
         _let_go(scene)
-    if lock.freed_pods:
-        freed = {key: entry for key, (entry, _) in lock.freed_pods.items()}
-        for demand in demands:
-            _take_back(scene, demand, freed, index)
+    if not (lock.pods or freed):
+        return {}
+    homes = {demand.index: _homes(scene, demand, lock.pods, freed, index) for demand in demands}
+    left = [demand for demand in demands if homes[demand.index]]
+    for ran in (True, False):
+        # Who left for others' sake may be back when those are gone, or are back themselves.
+        while sum(go_home(scene, demand, homes[demand.index], ran=ran) for demand in left):
+            pass
+    return {demand.index: homes[demand.index] for demand in left}
 
 
 def _keep_live(
@@ -74,17 +96,50 @@ def _holds(rules: Rules, node: int) -> bool:
     return all(each.itself and each.tally.total == 1 and each.tally.of(node) for each in rules.near)
 
 
-def _take_back(
-    scene: Scene, demand: Demand, entries: Mapping[PodKey, PodEntry], index: Mapping[str, int]
-) -> None:
+def _homes(
+    scene: Scene,
+    demand: Demand,
+    live: Mapping[PodKey, PodEntry],
+    freed: Mapping[PodKey, PodEntry],
+    index: Mapping[str, int],
+) -> list[Home]:
     placed = scene.placed[demand.index]
+    if min(placed, default=0) >= 0:
+        return []
+    homes = []
     for position, key in _keys(scene, demand):
-        entry = entries.get(key) if placed[position] < 0 else None
-        if entry is None:
-            continue
-        node = index.get(entry.node, UNPLACED)
-        if node >= 0 and not scene.why_not(demand, node):
-            scene.put(demand, position, node)
+        if placed[position] < 0 and (entry := live.get(key) or freed.get(key)):
+            homes.append(Home(position, index.get(entry.node, UNPLACED), key in live))
+    return homes
+
+
+def go_home(scene: Scene, demand: Demand, homes: Sequence[Home], *, ran: bool) -> int:
+    """Put those pods where they were that may be there by now; how many there are."""
+    placed, found = scene.placed[demand.index], 0
+    for home in homes:
+        if home.ran is ran and home.node >= 0 and placed[home.position] < 0:
+            may = _may_go_on if ran else _may_start
+            if may(scene, demand, home.node):
+                scene.put(demand, home.position, home.node)
+                found += 1
+    return found
+
+
+def _may_start(scene: Scene, demand: Demand, node: int) -> bool:
+    return not scene.why_not(demand, node)
+
+
+def _may_go_on(scene: Scene, demand: Demand, node: int) -> bool:
+    """What is asked of a new pod only (cordoning, spread) does not count."""
+    if not (scene.class_of(demand).stays[node] and scene.board.takes(demand, node)):
+        return False
+    rules = scene.book.of(demand)
+    if any(each.tally.of(node) for each in (*rules.apart, *rules.shunned)):
+        return False
+    return all(
+        each.tally.of(node) or (rules.first and each.tally.topology.domain_of[node] >= 0)
+        for each in rules.near
+    )
 
 
 def _keys(scene: Scene, demand: Demand) -> Iterator[tuple[int, PodKey]]:
