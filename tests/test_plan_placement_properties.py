@@ -32,7 +32,7 @@ few_terms = st.lists(terms, max_size=2).map(tuple)
 
 @st.composite
 def nodes(draw: st.DrawFn) -> Node:
-    number = draw(st.integers(0, 99))
+    number = draw(st.integers(0, 9))
     zone = draw(st.sampled_from(["zone=a", "zone=b", "zone=c", ""]))
     rack = draw(st.sampled_from(["", "rack=1", "rack=2"]))
     return node(
@@ -78,6 +78,8 @@ def workloads(draw: st.DrawFn, name: str, *, affinity: bool = True) -> Workload:
     template: dict[str, Any] = {"host_network": draw(st.integers(0, 5)) == 0}
     if draw(st.booleans()):
         template["tolerations"] = (toleration(draw(st.sampled_from(["k", ""]))),)
+    if draw(st.integers(0, 9)) == 0:
+        template["node_name"] = f"n{draw(st.integers(0, 9)):02}"
     return pods(
         name,
         draw(st.integers(0, 6)),

@@ -108,8 +108,14 @@ def _attempt(
     that is given; how many pods of each workload of the cluster have no place."""
     demands = sorted(order, key=lambda demand: demand.index)
     scene = open_scene(cluster, demands, sizes, pod_cidrs)
-    homes = keep(scene, lock)
     chooser = Chooser(scene)
+    stated = [demand for demand in order if demand.node_name]
+
+    def place_stated() -> None:
+        for demand in stated:
+            chooser.place(demand)
+
+    homes = keep(scene, lock, place_stated)
     left = [0] * len(demands)
     everybody = sorted(order, key=lambda demand: not demand.pinned)
     if homes:

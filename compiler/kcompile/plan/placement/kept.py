@@ -4,7 +4,7 @@ First those that it holds as live, all of them before anybody new; then those th
 come again, where they may start anew.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kcompile.plan.lock import Lock, PodEntry, PodKey
@@ -27,8 +27,11 @@ Homes = Mapping[int, Sequence[Home]]
 """By the index of a workload the pods that had to leave, then those that come again."""
 
 
-def keep(scene: Scene, lock: Lock) -> Homes:
-    """Where those were that could not be kept, or not yet."""
+def keep(scene: Scene, lock: Lock, place_stated: Callable[[], None]) -> Homes:
+    """Where those were that could not be kept, or not yet.
+
+    `place_stated` places pods with a nodeName: they ask nobody, and others ask for them.
+    """
     index = {node.name: number for number, node in enumerate(scene.cluster.nodes)}
     freed = {key: entry for key, (entry, _) in lock.freed_pods.items()}
     # What can be on one node only takes its place before what could go elsewhere.
@@ -36,7 +39,9 @@ def keep(scene: Scene, lock: Lock) -> Homes:
     if lock.pods:
         for demand in demands:
             _keep_live(scene, demand, lock.pods, index)
-        _let_go(scene)
+    place_stated()
+    while lock.pods and _let_go(scene):
+        place_stated()
     if not (lock.pods or freed):
         return {}
     homes = {demand.index: _homes(scene, demand, lock.pods, freed, index) for demand in demands}
@@ -68,15 +73,16 @@ def _keep_live(
             placed[position] = node
 
 
-def _let_go(scene: Scene) -> None:
-    """Pods whose own required terms do not hold where they are must go: the template that asks for
-    them is newer than their place. Of pods that exclude each other the last ones go."""
+def _let_go(scene: Scene) -> bool:
+    """Whether pods went: those must whose own required terms do not hold where they are, as the
+    template that asks for them is newer than their place. Of pods that exclude each other the last
+    ones go."""
     bound = [
         (demand, rules)
         for demand in reversed(scene.demands)
         if (rules := scene.book.of(demand)).apart or rules.near
     ]
-    gone = True
+    went, gone = False, True
     while gone:
         gone = False
         for demand, rules in bound:
@@ -84,16 +90,16 @@ def _let_go(scene: Scene) -> None:
             for position in range(len(placed) - 1, -1, -1):
                 if placed[position] >= 0 and not _holds(rules, placed[position]):
                     scene.take_away(demand, position)
-                    gone = True
+                    went = gone = True
+    return went
 
 
 def _holds(rules: Rules, node: int) -> bool:
-    """Whether a pod's own terms hold on its node, itself not counted."""
+    """Whether a pod's own terms hold on its node. It is near itself, as the first of a group was,
+    and apart from others."""
     if any(each.tally.of(node) > each.itself for each in rules.apart):
         return False
-    if all(each.tally.of(node) > each.itself for each in rules.near):
-        return True
-    return all(each.itself and each.tally.total == 1 and each.tally.of(node) for each in rules.near)
+    return all(each.tally.of(node) for each in rules.near)
 
 
 def _homes(
