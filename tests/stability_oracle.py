@@ -16,11 +16,14 @@ it. Names of pods never change. An address or a port of a Service, and a node's 
 forced away only by somebody who states them; the edits of `generated_edits` state none.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from kcompile.address import Family
 from kcompile.load import load
-from kcompile.model import Node, Workload
+from kcompile.model import Key, Node, Workload
 from kcompile.pipeline import Planned
+from kcompile.plan.lock import Lock
 from kcompile.planned import Ordinal, Plan, PlannedPod
 from kcompile.resolve import resolve
 from kcompile.resolve.flags import Flags
@@ -61,6 +64,83 @@ def changed(before: Mapping[tuple[object, ...], object], after: Plan) -> dict[ob
     """What Services and nodes had and have, but another one now."""
     now = services_of(after)
     return {key: (old, now[key]) for key, old in before.items() if now.get(key, old) != old}
+
+
+def owners(plan: Plan) -> Iterator[tuple[object, object]]:
+    """Each address, port and CIDR, and who has it."""
+    for node in plan.nodes:
+        yield from (((cidr.family, cidr.base), node.name) for cidr in node.pod_cidrs)
+    for key, pod in pods_of(plan).items():
+        if not pod.workload.template.host_network:
+            yield from ((address, key) for address in _families(pod))
+    for each in plan.services:
+        if not each.synthesised:
+            addresses = [*each.cluster_ips, *((f, ip) for f, ip, _ in each.load_balancer_ips)]
+            yield from ((address, each.key) for address in addresses)
+            ports = [port.node_port for port in each.ports] + [each.health_check_node_port]
+            yield from ((number, each.key) for number in ports if number)
+
+
+def once_owners(lock: Lock) -> Iterator[tuple[object, object]]:
+    """Who had what by a lock, live or freed."""
+    freed_nodes = {name: cidrs for name, (cidrs, _) in lock.freed_nodes.items()}
+    for name, cidrs in (*lock.nodes.items(), *freed_nodes.items()):
+        yield from (((cidr.family, cidr.base), name) for cidr in cidrs)
+    freed_pods = {key: entry for key, (entry, _) in lock.freed_pods.items()}
+    for key, pod in (*lock.pods.items(), *freed_pods.items()):
+        yield from ((ip, key) for ip in pod.ips)
+    freed_services = {key: entry for key, (entry, _) in lock.freed_services.items()}
+    for own, entry in (*lock.services.items(), *freed_services.items()):
+        owner = Key("Service", *own)
+        yield from ((ip, owner) for ip in (*entry.cluster_ips, *entry.load_balancer_ips))
+        yield from ((number, owner) for _, number in entry.node_ports)
+        yield entry.health_check_node_port, owner
+
+
+def taken_over(lock: Lock, plan: Plan) -> list[str]:
+    """What somebody has that was somebody else's, though there is enough for all."""
+    once: dict[object, set[object]] = {}
+    for what, owner in once_owners(lock):
+        once.setdefault(what, set()).add(owner)
+    return [
+        f"{owner} has {what}, which was {once[what]}'s"
+        for what, owner in owners(plan)
+        if what in once and owner not in once[what]
+    ]
+
+
+def unsound(plan: Plan) -> Iterator[str]:
+    """What is given out twice, lies outside its range, or is nobody's to have."""
+    given = Counter(what for what, _ in set(owners(plan)))
+    yield from (f"{what} is given out {n} times" for what, n in given.items() if n > 1)
+    shares = {(node.name, cidr.family): cidr for node in plan.nodes for cidr in node.pod_cidrs}
+    for key, pod in pods_of(plan).items():
+        if pod.workload.template.host_network:
+            continue
+        for family, ip in _families(pod):
+            cidr = shares[pod.node, family]
+            # Network and gateway; broadcast, which IPv6 has none of.
+            if not cidr.base + 2 <= ip <= cidr.last - (family == 4):
+                yield f"{key}: {ip} is not for pods of {cidr}"
+    ranges = {cidr.family: cidr for cidr in plan.settings.service_cidrs}
+    primary = plan.settings.service_cidrs[0]
+    reserved = {primary.base + 1, primary.base + 10}
+    for each in plan.services:
+        for family, ip in each.cluster_ips:
+            cidr = ranges[family]
+            if not cidr.base + 1 <= ip <= cidr.last - (family == 4):
+                yield f"{each.key}: {ip} is not for Services of {cidr}"
+            if ip in reserved and not each.synthesised:
+                yield f"{each.key}: {ip} is reserved"
+        first, last = plan.settings.node_ports
+        for port in each.ports:
+            if port.node_port and not first <= port.node_port <= last:
+                yield f"{each.key}: node port {port.node_port}"
+
+
+def _families(pod: PlannedPod) -> list[tuple[Family, int]]:
+    found: list[tuple[Family, int]] = [(4, pod.ipv4), (6, pod.ipv6)]
+    return [(family, ip) for family, ip in found if ip]
 
 
 def unforced(before: Plan, after: Planned, nodes: Sequence[Node]) -> Iterator[str]:
