@@ -103,6 +103,18 @@ def test_followers_stay_where_those_whom_they_follow_are_others_now() -> None:
     assert (after["a/0"], after["a/1"]) == ("n2", "n2")
 
 
+def test_followers_wait_for_those_who_had_to_move() -> None:
+    """a is placed before cache, and could be near the one in zone a at once."""
+    follows = pods("a", pod_affinity=(near("app=cache", ZONE),), node_selector="disk=ssd")
+    cache = pods("cache", 2, pod_anti_affinity=(near("app=cache", ZONE),))
+    old = node("n2", "zone=b"), node("n3", "zone=b disk=ssd")
+    before = decided(node("n1", "zone=a"), *old, follows, cache)
+    assert places(before)["a/0"] == "n3"
+    assert "n2" in places(before).values()
+    nodes = node("n1", "zone=a disk=ssd"), old[1], node("n4", "zone=b")
+    assert "a/0" not in moved(before, *nodes, follows, cache)
+
+
 def test_those_who_follow_come_again_as_they_were() -> None:
     follows = pods("a", pod_affinity=(near("app=cache", ZONE),))
     cache = pods("cache", node_selector="zone=b")

@@ -14,6 +14,7 @@ from kcompile.plan.placement.kept import Homes, go_home, keep
 from kcompile.plan.placement.report import Pending, nowhere, too_many
 from kcompile.plan.placement.room import MOST_PODS, pod_band, pod_room
 from kcompile.plan.placement.scene import Scene, open_scene
+from kcompile.plan.placement.topology import Tally
 from kcompile.problems import Code, Finding
 from kcompile.resolve.nodes import ADDRESS_HINT
 
@@ -120,9 +121,31 @@ def _attempt(
     everybody = sorted(order, key=lambda demand: not demand.pinned)
     if homes:
         # Who had a place finds one before anybody new does.
-        _settle(chooser, [d for d in everybody if d.pinned or d.index in homes], homes, left)
+        _settle(chooser, [d for d in everybody if d.pinned], homes, left)
+        for some in _in_turn(scene, [d for d in everybody if d.index in homes]):
+            _settle(chooser, some, homes, left)
     _settle(chooser, everybody, homes, left)
     return left, scene
+
+
+def _in_turn(scene: Scene, waiting: Sequence[Demand]) -> Iterator[Sequence[Demand]]:
+    """Whom others want to be near comes before them: they may be back where they were then."""
+    book = scene.book
+    while waiting:
+        counted: dict[Tally, set[int]] = {}
+        for demand in waiting:
+            for tally in book.feeds.get(demand.index, ()):
+                counted.setdefault(tally, set()).add(demand.index)
+        followers = {
+            demand.index
+            for demand in waiting
+            for each in book.of(demand).near
+            if len(among := counted.get(each.tally, ())) > (demand.index in among)
+        }
+        if len(followers) == len(waiting):
+            followers = set()
+        yield [demand for demand in waiting if demand.index not in followers]
+        waiting = [demand for demand in waiting if demand.index in followers]
 
 
 def _settle(chooser: Chooser, waiting: Sequence[Demand], homes: Homes, left: list[int]) -> None:
@@ -133,6 +156,7 @@ def _settle(chooser: Chooser, waiting: Sequence[Demand], homes: Homes, left: lis
             # Whom they need may be back by now, and so they where they were.
             for ran in (True, False) if demand.index in homes else ():
                 go_home(scene, demand, homes[demand.index], ran=ran)
+        for demand in waiting:
             left[demand.index] = chooser.place(demand)
         again = [d for d in waiting if left[d.index] and scene.book.of(d).waits]
         # Those that ask for others are asked again while somebody finds a place.
