@@ -264,13 +264,15 @@ class Soa:
 class Zone:
     """`origin` is absolute with a trailing dot; records are sorted, the NS of the origin first.
 
-    `digest` is the SHA-256, in hex, of all that the zone holds but the SOA's serial.
+    `digest` is the SHA-256, in hex, of all that the zone holds but the SOA's serial. The serial is
+    of the digest unless it is `rising`.
     """
 
     origin: str
     soa: Soa
     records: tuple[Record, ...]
     digest: str
+    rising: bool = False
 
 
 # ---- resolvers (resolv.conf(5)'s terms)

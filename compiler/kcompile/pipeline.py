@@ -11,6 +11,7 @@ from kcompile import __version__
 from kcompile.address import Family
 from kcompile.bundle.sources import sources_json
 from kcompile.bundle.tree import Content, Files, assemble, content
+from kcompile.ir import Zone
 from kcompile.later import Start, when_asked
 from kcompile.load import load
 from kcompile.load.locate import problems_of
@@ -93,12 +94,17 @@ def _read(inputs: Sequence[Input], start: Start) -> tuple[Objects, Callable[[], 
     return objects, start(lambda: sources_json(documents, objects))
 
 
-def make_files(planned: Planned) -> Files:
-    """The bundle of a plan."""
+def make_zones(planned: Planned) -> tuple[Zone, ...]:
+    """The cluster's DNS, with serials that come from the content."""
+    return lower_zones(planned.plan)
+
+
+def make_files(planned: Planned, zones: tuple[Zone, ...] | None = None) -> Files:
+    """The bundle of a plan; `zones` are those of `make_zones` if their serials are others."""
     sources = planned.sources()
     files = {
         "plan.json": content(plan_json(planned.plan, capacity(planned.plan))),
-        **_dns_files(planned.plan),
+        **_dns_files(make_zones(planned) if zones is None else zones),
         **_node_files(planned.plan),
     }
     return assemble(
@@ -111,10 +117,8 @@ def make_files(planned: Planned) -> Files:
     )
 
 
-def _dns_files(plan_: Plan) -> Mapping[str, Content]:
-    return {
-        f"dns/db.{zone.origin.rstrip('.')}": content(zone_text(zone)) for zone in lower_zones(plan_)
-    }
+def _dns_files(zones: tuple[Zone, ...]) -> Mapping[str, Content]:
+    return {f"dns/db.{zone.origin.rstrip('.')}": content(zone_text(zone)) for zone in zones}
 
 
 def _rule_files(plan_: Plan, start: Start, *, proved: bool) -> Files:

@@ -101,6 +101,8 @@ class Code(Enum):
     FOREIGN_FILE = "KC602"
     NOT_WRITABLE = "KC603"
     NOT_IN_BUNDLE = "KC604"
+    ZONE_SERIALS = "KC605"
+    SERIAL_NOT_GREATER = "KC606"
 
     # 7xx: init, is it a list of hosts
     INVENTORY_ENTRY = "KC701"

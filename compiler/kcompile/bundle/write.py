@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,18 +17,23 @@ from kcompile.bundle.tree import SHA256SUMS, Files, check_paths
 from kcompile.problems import Code, InputError, OurBugError, Problem, printable
 from kcompile.source import Position
 
-Lock = tuple[Path, bytes]
-"""kcompile.lock's place and what it shall hold."""
+Kept = tuple[Path, bytes]
+"""The place of a file that a build keeps beside the bundle, and what it shall hold."""
 
 
 def write_bundle(
-    directory: Path, files: Files, *, lock: Lock | None, exchange: Exchange = exchange_names
+    directory: Path,
+    files: Files,
+    *,
+    lock: Kept | None,
+    serials: Kept | None = None,
+    exchange: Exchange = exchange_names,
 ) -> WriteReport:
-    """Makes a directory the bundle of these files, and the lock the one that belongs to it.
+    """Makes a directory the bundle of these files, and lock and serials those that belong to it.
 
     `files` are those of `assemble`. Whoever looks sees the bundle before or this one, never
-    anything between. The lock changes first, when all files are on the disk: a build that ends
-    there gives the same bundle when it is repeated. Raises InputError if the directory is
+    anything between. Lock and serials change first, when all files are on the disk: a build that
+    ends there gives the same bundle when it is repeated. Raises InputError if the directory is
     something else, holds files of others or cannot be written.
     """
     check_paths(files)
@@ -38,7 +43,8 @@ def write_bundle(
     with _reported(directory, "write"):
         target.parent.mkdir(parents=True, exist_ok=True)
         with claimed(target):
-            return _write_claimed(target, files, lock, exchange)
+            kept = [each for each in (lock, serials) if each]
+            return _write_claimed(target, files, kept, exchange)
 
 
 def check_bundle(directory: Path, files: Files) -> tuple[str, ...]:
@@ -50,7 +56,7 @@ def check_bundle(directory: Path, files: Files) -> tuple[str, ...]:
 
 
 def _write_claimed(
-    target: Path, files: Files, lock: Lock | None, exchange: Exchange
+    target: Path, files: Files, kept: Sequence[Kept], exchange: Exchange
 ) -> WriteReport:
     recover(target)
     staged, old = beside(target, "new"), beside(target, "old")
@@ -58,12 +64,12 @@ def _write_claimed(
         _remove_leftover(leftover)
     digests = read_existing(target)
     if digests.get(SHA256SUMS) == files[SHA256SUMS].digest and is_up_to_date(target, files):
-        _write_lock(lock)
+        _write_kept(kept)
         return WriteReport(len(files), written=0)
     try:
         report = stage(files, staged, target, digests)
         flush_file_system(staged)
-        _write_lock(lock)
+        _write_kept(kept)
         put_in_place(staged, target, exchange)
     finally:
         # The bundle is complete or untouched by now; what cannot be removed, the next run names.
@@ -82,9 +88,9 @@ def _remove_leftover(leftover: Path) -> None:
             raise OSError(error.errno or errno.ENOTDIR, reason, str(leftover)) from error
 
 
-def _write_lock(lock: Lock | None) -> None:
-    if lock is not None:
-        replace_file(*lock)
+def _write_kept(kept: Sequence[Kept]) -> None:
+    for path, text in kept:
+        replace_file(path, text)
 
 
 def _with_name(directory: Path) -> Path:

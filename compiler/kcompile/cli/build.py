@@ -3,7 +3,6 @@
 import gc
 import os
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from kcompile.cli.compile import (
     place_of_lock,
     summary,
 )
-from kcompile.cli.lock_file import held_lock, lock_timeout_option
+from kcompile.cli.lock_file import held_files, lock_timeout_option
+from kcompile.cli.serial_file import Numbered, number_zones, serial_options
 from kcompile.source import shown_name
 
 EXIT_DIFFERENCES = 3
@@ -41,10 +41,18 @@ EXIT_DIFFERENCES = 3
     is_flag=True,
     help="Write nothing; list the files that would change and exit 3 if there are any.",
 )
+@serial_options
 @lock_timeout_option
 @compile_options
-def command(
-    output: Path, *, check: bool, no_prove: bool, lock_timeout: float, **options: Any
+def command(  # noqa: PLR0913 - one argument an option
+    output: Path,
+    *,
+    check: bool,
+    no_prove: bool,
+    lock_timeout: float,
+    serial_path: Path | None,
+    serial: int | None,
+    **options: Any,
 ) -> None:
     """Compile manifests (files, folders, - for stdin) into a bundle.
 
@@ -57,48 +65,74 @@ def command(
     # Millions of values that live to the end: collecting among them only costs time.
     gc.disable()
     path = place_of_lock(**options)
-    writes = not check and not options["locked"]
-    with held_lock(path, lock_timeout) if path and writes else nullcontext():
+    _refuse_places(path, serial_path, serial, output)
+    written = () if check else (None if options["locked"] else path, serial_path)
+    with held_files(filter(None, written), lock_timeout):
         compiled = compile_inputs(start=beside, proved=not no_prove, **options)
-        _refuse_lock_inside(compiled.lock_path, output)
+        numbered = _number(compiled, serial_path, serial)
         if check:
-            _check(compiled, output)
+            _check(compiled, numbered, output)
         else:
-            _write(compiled, output)
+            _write(compiled, numbered, output)
 
 
-def _refuse_lock_inside(lock_path: Path | None, output: Path) -> None:
-    """A build puts a new folder in the old one's place, and the lock would go with the old one."""
-    if lock_path and Path(os.path.realpath(lock_path)).is_relative_to(os.path.realpath(output)):
-        lock, bundle = shown_name(str(lock_path)), shown_name(str(output))
+def _refuse_places(
+    lock_path: Path | None, serial_path: Path | None, serial: int | None, output: Path
+) -> None:
+    if serial is not None and serial_path is None:
+        raise click.UsageError("--serial needs --zone-serial, which keeps it")
+    if lock_path and serial_path and os.path.realpath(lock_path) == os.path.realpath(serial_path):
+        raise click.UsageError("--zone-serial and the lock are one file; name another")
+    _refuse_inside(lock_path, "lock", "--lock", output)
+    _refuse_inside(serial_path, "file of serials", "--zone-serial", output)
+
+
+def _refuse_inside(path: Path | None, what: str, option: str, output: Path) -> None:
+    """A build puts a new folder in the old one's place, and the file would go with the old one."""
+    if path and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(output)):
+        file, bundle = shown_name(str(path)), shown_name(str(output))
         raise click.UsageError(
-            f"the lock {lock} lies in the bundle's folder {bundle}, which a build replaces;"
-            " name another place with --lock or -o"
+            f"the {what} {file} lies in the bundle's folder {bundle}, which a build replaces;"
+            f" name another place with {option} or -o"
         )
 
 
-def _check(compiled: Compiled, output: Path) -> None:
+def _number(compiled: Compiled, path: Path | None, chosen: int | None) -> Numbered | None:
+    if path is None:
+        return None
+    from kcompile.pipeline import make_zones  # noqa: PLC0415 - imports jinja2
+
+    return number_zones(make_zones(compiled.planned), path, chosen)
+
+
+def _check(compiled: Compiled, numbered: Numbered | None, output: Path) -> None:
     from kcompile.bundle.write import check_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
-    differing = check_bundle(output, make_files(compiled.planned))
+    files = make_files(compiled.planned, numbered.zones if numbered else None)
     lock = (str(compiled.lock_path),) if compiled.lock_differs else ()
-    for path in (*lock, *differing):
+    serials = (str(numbered.path),) if numbered and numbered.differs else ()
+    differing = (*lock, *serials, *check_bundle(output, files))
+    for path in differing:
         click.echo(shown_name(path))
-    if lock or differing:
+    if differing:
         sys.exit(EXIT_DIFFERENCES)
 
 
-def _write(compiled: Compiled, output: Path) -> None:
+def _write(compiled: Compiled, numbered: Numbered | None, output: Path) -> None:
     from kcompile.bundle.write import write_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
-    files = make_files(compiled.planned)
+    files = make_files(compiled.planned, numbered.zones if numbered else None)
     path = compiled.lock_path
     lock = (path, compiled.planned.lock.encode()) if path else None
-    report = write_bundle(output, files, lock=lock)
+    serials = (numbered.path, numbered.after.encode()) if numbered else None
+    report = write_bundle(output, files, lock=lock, serials=serials)
     state = counted(report.files, "file") if report.written else "unchanged"
     click.echo(f"{shown_name(str(output))}: {summary(compiled)}: {state}", err=True)
     if path and compiled.lock_changes:
         changed = counted(len(compiled.lock_changes), "changed entry", "changed entries")
         click.echo(f"{shown_name(str(path))}: {changed}", err=True)
+    if numbered and numbered.raised:
+        raised = counted(numbered.raised, "new serial")
+        click.echo(f"{shown_name(str(numbered.path))}: {raised}", err=True)

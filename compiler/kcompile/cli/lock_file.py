@@ -1,7 +1,8 @@
 """The lock as a file: held while it is read and written, and what an edit changed in it."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,17 @@ def lock_option(command: F) -> F:
         help="The lock file.",
     )
     return option(command)
+
+
+@contextmanager
+def held_files(paths: Iterable[Path], seconds: float) -> Iterator[None]:
+    """Holds each folder of these files once, always in the same order: two builds that need two
+    folders never wait for each other."""
+    folders = {os.path.realpath(path.parent): path for path in paths}
+    with ExitStack() as stack:
+        for folder in sorted(folders):
+            stack.enter_context(held_lock(folders[folder], seconds))
+        yield
 
 
 def held_lock(path: Path, seconds: float) -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ def zone_text(zone: Zone) -> str:
         primary=soa.primary,
         mailbox=soa.mailbox,
         serial=soa.serial,
+        rising=zone.rising,
         refresh=soa.refresh,
         retry=soa.retry,
         expire=soa.expire,
