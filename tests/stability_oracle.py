@@ -9,7 +9,8 @@ cannot be there:
   have changed);
 - there is no room: addresses, allocatable resources, ports (requests or the node have changed);
 - a pod that stayed and it exclude each other by required anti-affinity;
-- its required affinity asks for pods of which none is there any more.
+- its required affinity asks for pods of which none is there any more (who asks for its like is
+  near itself).
 
 A pod that stays on its node keeps its addresses, unless it goes into the host's network or leaves
 it. Names of pods never change. An address or a port of a Service, and a node's pod CIDR, are
@@ -28,7 +29,7 @@ from kcompile.planned import Ordinal, Plan, PlannedPod
 from kcompile.resolve import resolve
 from kcompile.resolve.flags import Flags
 from kcompile.validate import validate
-from placement_oracle import Pod, World, node_fits, selects_all, tolerates
+from placement_oracle import Pod, World, node_fits, tolerates
 
 PodKey = tuple[str, str, str, Ordinal]
 
@@ -208,10 +209,6 @@ class _Stayers:
         yield from self._far(workload, node)
 
     def _far(self, workload: Workload, node: Node) -> Iterator[str]:
-        """Of a group that wants to be together the first may be anywhere."""
-        terms = workload.template.scheduling.pod_affinity
-        others: list[Pod] = self.everybody.pods
-        if terms and any(selects_all(terms, pod.workload) for pod in others):
-            yield from self.everybody.near_reasons(workload, node, others)
-        elif terms and not selects_all(terms, workload):
-            yield "nobody to be near"
+        """Who asks for its like is near itself."""
+        there = [*self.everybody.pods, Pod(workload, node)]
+        return self.everybody.near_reasons(workload, node, there)
