@@ -1,12 +1,14 @@
 """Plans from a few words: `plan(services=[service("default/httpd", "10.96.0.7", ports=[...])])`."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from kcompile.address import Cidr, Family, parse_cidr, parse_ip
 from kcompile.labels import Selector
 from kcompile.model import (
     DnsConfig,
     DnsPolicy,
+    DnsSettings,
     Namespace,
     PodTemplate,
     Protocol,
@@ -48,6 +50,11 @@ def plan(
         origins={},
         notes=(),
     )
+
+
+def with_dns(of: Plan, dns: DnsSettings) -> Plan:
+    """The same plan with these settings for its zones."""
+    return replace(of, settings=replace(of.settings, dns=dns))
 
 
 def settings(

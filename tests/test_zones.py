@@ -1,16 +1,17 @@
 """Zones in the notation of zone files: which records a plan gives."""
 
-from kcompile.lower.zones import ZoneOptions, lower_zones
+from kcompile.lower.zones import lower_zones
+from kcompile.model import DnsSettings
 from kcompile.planned import Plan
 from kcompile.render.zones import zone_text
-from plan_builder import kube_dns, plan, pod, port, service, workload
+from plan_builder import kube_dns, plan, pod, port, service, with_dns, workload
 
 DOMAIN = "cluster.local."
 
 
-def lines(of: Plan, origin: str = DOMAIN, options: ZoneOptions | None = None) -> list[str]:
+def lines(of: Plan, origin: str = DOMAIN, options: DnsSettings | None = None) -> list[str]:
     """A zone's records without TTL and class; owners and data relative to the cluster domain."""
-    zones = {zone.origin: zone for zone in lower_zones(of, options or ZoneOptions())}
+    zones = {zone.origin: zone for zone in lower_zones(with_dns(of, options or DnsSettings()))}
     text = zone_text(zones[origin])
     records = text.partition("    )\n")[2].splitlines()
     short = [
@@ -19,7 +20,7 @@ def lines(of: Plan, origin: str = DOMAIN, options: ZoneOptions | None = None) ->
     return [line.replace(f".{DOMAIN}", "") for line in short]
 
 
-def of_service(of: Plan, name: str, options: ZoneOptions | None = None) -> list[str]:
+def of_service(of: Plan, name: str, options: DnsSettings | None = None) -> list[str]:
     """The lines at and below a Service's name, which is left out."""
     base = f"{name}.svc"
     wanted = [line for line in lines(of, options=options) if line.split()[0].endswith(base)]
@@ -205,7 +206,7 @@ def test_pod_records_are_there_when_asked_for() -> None:
     of = plan(pods=pods, namespaces=["empty"])
     assert [line for line in lines(of) if ".pod " in line] == ['_ent.pod TXT "exists"']
     assert [
-        line for line in lines(of, options=ZoneOptions(pod_records=True)) if ".pod " in line
+        line for line in lines(of, options=DnsSettings(pod_records=True)) if ".pod " in line
     ] == [
         '_ent.pod TXT "exists"',
         "10-244-1-5.default.pod A 10.244.1.5",
@@ -231,7 +232,7 @@ def test_the_name_server_is_the_dns_service_wherever_that_is() -> None:
 
 
 def test_the_ttl_is_an_option_but_for_the_version_and_a_limited_soa() -> None:
-    zone = lower_zones(plan(services=[kube_dns()]), ZoneOptions(ttl=600))[-1]
+    zone = lower_zones(with_dns(plan(services=[kube_dns()]), DnsSettings(ttl=600)))[-1]
     assert {record.ttl for record in zone.records} == {600, 28800}
     assert [record.owner for record in zone.records if record.ttl == 28800] == [
         "dns-version.cluster.local."
@@ -255,7 +256,7 @@ def test_every_cluster_ip_and_endpoint_points_back() -> None:
     both = ["10-244-1-5.again.default.svc", "10-244-1-5.web.default.svc"]
     owner = "5.1.244.10.in-addr.arpa. PTR"
     assert lines(of, "244.10.in-addr.arpa.")[1:] == [f"{owner} {name}" for name in both]
-    one = lines(of, "244.10.in-addr.arpa.", ZoneOptions(ptr="canonical"))
+    one = lines(of, "244.10.in-addr.arpa.", DnsSettings(ptr="canonical"))
     assert one[1:] == [f"{owner} {both[0]}"]
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from dns_cluster import demo
 from kcompile.ir import Zone
-from kcompile.lower.zones import ZoneOptions, lower_zones
+from kcompile.lower.zones import lower_zones
+from kcompile.model import DnsSettings
 from kcompile.planned import Plan
 from kcompile.render.zones import zone_text
-from plan_builder import kube_dns, plan, port, service
+from plan_builder import kube_dns, plan, port, service, with_dns
 
 SBIN = "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin:/bin"
 STRICT = ("-i", "local", "-k", "fail", "-m", "fail", "-M", "fail", "-n", "fail", "-r", "fail")
@@ -62,7 +63,7 @@ def test_a_checker_accepts_every_zone(tmp_path: Path, checker: str, name: str) -
     program = which(checker, path=SBIN)
     if program is None:
         pytest.skip(f"{checker} (Debian: {PACKAGES[checker]}) is not installed")
-    for zone in _distinct(lower_zones(PLANS[name](), ZoneOptions(pod_records=True))):
+    for zone in _distinct(lower_zones(with_dns(PLANS[name](), DnsSettings(pod_records=True)))):
         file = tmp_path / "zone"
         file.write_text(zone_text(zone), "utf-8")
         done = _run([program, *CHECKERS[checker](zone.origin, str(file))])

@@ -1,6 +1,6 @@
 """Endpoints with host names of their own: what zones make of one name for many addresses."""
 
-from kcompile.lower.zones import ZoneOptions, lower_zones
+from kcompile.lower.zones import lower_zones
 from plan_builder import plan, port, service
 
 
@@ -16,7 +16,7 @@ def records(*endpoints: str, portless: bool = False) -> list[str]:
         service_cidrs=["10.96.0.0/12", "fd00:10:96::/112"],
         pod_cidrs=["10.244.0.0/16", "fd00:10:244::/48"],
     )
-    (zone,) = [each for each in lower_zones(made, ZoneOptions()) if each.origin == "cluster.local."]
+    (zone,) = [each for each in lower_zones(made) if each.origin == "cluster.local."]
     domain = "db.default.svc.cluster.local."
     return [
         f"{record.owner} {record.type} {record.data}".replace(domain, "@").replace(".@", "")

@@ -16,10 +16,10 @@ import yaml
 
 from dns_model import Answer, Server
 from kcompile.address import Family, parse_ip
-from kcompile.lower.zones import ZoneOptions, lower_zones
-from kcompile.model import Protocol
+from kcompile.lower.zones import lower_zones
+from kcompile.model import DnsSettings, Protocol
 from kcompile.planned import Plan, PlannedPod, PlannedPort, PlannedService
-from plan_builder import plan, pod, port, service, workload
+from plan_builder import plan, pod, port, service, with_dns, workload
 
 CASES = Path(__file__).parents[2] / "shared" / "cases" / "dns.yaml"
 
@@ -96,12 +96,12 @@ def _without_serial(record: str) -> str:
 @cache
 def server(name: str) -> Server:
     cluster = shared()["clusters"][name]
-    options = ZoneOptions(
+    options = DnsSettings(
         ttl=shared()["defaults"]["ttl"],
         pod_records=cluster["options"].get("podMode") == "verified",
-        dns_addresses=_name_server(cluster),
+        name_servers=_name_server(cluster),
     )
-    return Server(lower_zones(_plan(name, cluster), options))
+    return Server(lower_zones(with_dns(_plan(name, cluster), options)))
 
 
 def _plan(name: str, cluster: Case) -> Plan:

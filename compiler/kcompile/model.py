@@ -373,6 +373,29 @@ class Objects:
 
 
 @dataclass(frozen=True, slots=True)
+class DnsSettings:
+    """What the zones hold beyond what they always hold.
+
+    `ttl` in seconds (30 is kubeadm's). `ptr` canonical gives an address one name, the first.
+    `external_zone` is "" for none, without a dot at its end; `reverse_ranges` have reverse zones
+    besides those of the service and pod ranges. `name_servers` are the name server's addresses
+    where no kube-dns Service has any: the link-local one that NodeLocal DNSCache made customary.
+    """
+
+    ttl: int = 30
+    pod_records: bool = False
+    endpoint_pod_names: bool = False
+    ptr: Literal["all", "canonical"] = "all"
+    zonal: bool = False
+    external_zone: str = ""
+    reverse_ranges: tuple[Cidr, ...] = ()
+    name_servers: tuple[tuple[Family, int], ...] = ((4, 0xA9FE140A),)
+
+
+DEFAULT_DNS = DnsSettings()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What holds for the whole cluster, from documents, flags and defaults.
 
@@ -394,6 +417,7 @@ class Settings:
     non_masquerade_cidrs: tuple[Cidr, ...]
     node_port_addresses: tuple[Cidr, ...] = ()
     reject_unmatched: bool = False
+    dns: DnsSettings = DEFAULT_DNS
 
     @property
     def families(self) -> tuple[Family, ...]:

@@ -65,7 +65,8 @@ class Endpoint:
     """One address and port behind a service port. `node` and `pod` are names, "" if unknown.
 
     `hostname` is the endpoint's own name in DNS, "" if it has none. `everywhere` marks an address
-    that every node has for itself (the node's DNS server): it is local on each.
+    that every node has for itself (the node's DNS server): it is local on each. `zone` is what a
+    slice says of the place, "" where the node tells.
     """
 
     ip: int
@@ -75,6 +76,7 @@ class Endpoint:
     hostname: str = ""
     state: EndpointState = READY
     everywhere: bool = False
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,41 @@ _OPTIONS = (
         is_flag=True,
         help="Refuse packets to unused service addresses and ports.",
     ),
+    click.option("--dns-ttl", metavar="SECONDS", help="The TTL of DNS records; 30 if not given."),
+    click.option(
+        "--dns-pods",
+        type=click.Choice(["disabled", "verified"]),
+        default="disabled",
+        show_default=True,
+        help="Whether pods have DNS records by their addresses.",
+    ),
+    click.option(
+        "--dns-endpoint-pod-names",
+        is_flag=True,
+        help="Name endpoints in DNS after their pods, not their addresses.",
+    ),
+    click.option(
+        "--dns-ptr",
+        type=click.Choice(["all", "canonical"]),
+        default="all",
+        show_default=True,
+        help="Whether an address leads back to all its names, or to the first.",
+    ),
+    click.option(
+        "--dns-zonal", is_flag=True, help="Add the names of headless Services in each zone."
+    ),
+    click.option(
+        "--dns-external-zone",
+        metavar="ZONE",
+        help="A DNS zone of the addresses that Services have outside the cluster.",
+    ),
+    click.option(
+        "--dns-reverse-zone",
+        "dns_reverse_zones",
+        multiple=True,
+        metavar="CIDR",
+        help="A range with reverse DNS besides those of Services and pods; repeatable.",
+    ),
 )
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from kcompile.address import Cidr
-from kcompile.ir import Record
+from kcompile.ir import Record, read_record
 from kcompile.lower.names import MAX_LABEL, alias, name_service
+from kcompile.lower.records import service_lines
 from kcompile.lower.reverse import cut, reverse_origin
-from kcompile.lower.zones import service_records
 from kcompile.model import Key, Namespace
 from kcompile.planned import Plan, PlannedService
 from kcompile.problems import Code, Finding, printable
@@ -131,7 +131,7 @@ def _longest(service: PlannedService, name: str) -> str:
         if spec.name and len(spec.name) < MAX_LABEL:
             names.append(f"_{spec.name}._{spec.protocol.lower()}.{name}")
     if len(name) + _LONGEST_ENDPOINT > _MAX_NAME:
-        names += [f"{host.label}.{name}" for host in name_service(service, "").hosts]
+        names += [f"{host[0]}.{name}" for host in name_service(service, "").hosts]
     return max(names, key=len)
 
 
@@ -141,7 +141,10 @@ def _crowds(plan: Plan, service: PlannedService) -> Iterator[Finding]:
     entries += sum(len(port.endpoints4) + len(port.endpoints6) for port in service.ports)
     if not service.headless or entries < _SAFE_COUNT:
         return
-    records = service_records(name_service(service, plan.settings.cluster_domain), 0)
+    settings = plan.settings
+    named = name_service(service, f"svc.{settings.cluster_domain}", settings.dns)
+    lines = "".join(service_lines(named, settings.dns)).splitlines()
+    records = map(read_record, lines)
     for (owner, kind), group in groupby(records, key=lambda record: (record.owner, record.type)):
         same = tuple(group)
         size = _HEADER + len(owner) + 5 + sum(map(_size, same))

@@ -1,31 +1,22 @@
 """What Services and their endpoints are called in DNS (Kubernetes DNS specification 1.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from kcompile.address import Family, format_ip, parse_ip
+from kcompile.model import DEFAULT_DNS, DnsSettings
 from kcompile.planned import Endpoint, Plan, PlannedService
 
 MAX_LABEL = 63  # octets; RFC 1035, 2.3.4
 
+Host = tuple[str, str, Family, int, str, Sequence[int], str]
+"""An endpoint's name: its label under its Service's name, the whole name, family, address, the
+address as text, a port number for each service port that leads here, in the Service's order, and
+the label again if it is one of the endpoint's own, else "".
 
-class Host(NamedTuple):
-    """An endpoint's name: `label` under its Service's name, `name` the whole of it. Endpoints with
-    one host name (of a pod with two addresses, or of slices) share it.
-
-    `numbers` holds a port number for each service port that leads here, in the Service's order.
-    `hostname` is the endpoint's own, "" where the label comes from its address.
-    A named tuple, because a big cluster has 100,000.
-    """
-
-    label: str
-    name: str
-    family: Family
-    ip: int
-    address: str
-    numbers: Sequence[int]
-    hostname: str
+Endpoints with one host name (of a pod with two addresses, or of slices) share label and name. A
+bare tuple, because a big cluster has 100,000.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +30,17 @@ class NamedService:
 
 def name_services(plan: Plan) -> tuple[NamedService, ...]:
     """Every Service with its names, sorted by namespace and name."""
-    domain = plan.settings.cluster_domain
+    domain, dns = plan.settings.cluster_domain, plan.settings.dns
     services = sorted(plan.services, key=lambda service: (service.namespace, service.name))
-    return tuple(name_service(service, domain) for service in services)
+    return tuple(name_service(service, f"svc.{domain}", dns) for service in services)
 
 
-def name_service(service: PlannedService, domain: str) -> NamedService:
-    name = f"{service.name}.{service.namespace}.svc.{domain}."
-    hosts = [
-        *_hosts(service, name, 4, service.portless4),
-        *_hosts(service, name, 6, service.portless6),
-    ]
+def name_service(
+    service: PlannedService, parent: str, dns: DnsSettings = DEFAULT_DNS
+) -> NamedService:
+    """A Service below `parent`: `svc` in the cluster's domain, or another zone."""
+    name = f"{service.name}.{service.namespace}.{parent}."
+    hosts = [*_hosts(service, name, 4, dns), *_hosts(service, name, 6, dns)]
     hosts.sort()
     return NamedService(service, name, tuple(hosts))
 
@@ -61,6 +52,19 @@ def endpoint_label(family: Family, address: str) -> str:
     label = address.replace(":", "-")
     # A label cannot end in a dash (RFC 952), so an address that ends in "::" gets a zero.
     return label + "0" if label.endswith("-") else label
+
+
+def own_label(endpoint: Endpoint, dns: DnsSettings) -> str:
+    """What an endpoint is called other than by its address, "" if nothing."""
+    if endpoint.hostname or not dns.endpoint_pod_names:
+        return endpoint.hostname
+    pod = endpoint.pod
+    return pod if len(pod) <= MAX_LABEL and "." not in pod else ""
+
+
+def ready(endpoints: Iterable[Endpoint]) -> Iterator[Endpoint]:
+    """The endpoints that have names: unready ones are not shown."""
+    return (endpoint for endpoint in endpoints if endpoint.state.ready)
 
 
 def alias(service: PlannedService, name: str) -> str:
@@ -78,24 +82,29 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _hosts(
-    service: PlannedService, name: str, family: Family, portless: tuple[Endpoint, ...]
-) -> list[Host]:
-    numbers: dict[tuple[int, str], list[int]] = {
-        (e.ip, e.hostname): [] for e in portless if e.state.ready
-    }
+def _hosts(service: PlannedService, name: str, family: Family, dns: DnsSettings) -> list[Host]:
+    numbers: dict[tuple[int, str], list[int]] = {}
+    for endpoint in ready(service.portless4 if family == 4 else service.portless6):
+        numbers[endpoint.ip, own_label(endpoint, dns)] = []
     for port in service.ports:
         for endpoint in port.endpoints(family):
             if not endpoint.state.ready:
                 continue
-            key = endpoint.ip, endpoint.hostname
+            # Without the call for most: there may be 100,000.
+            own = own_label(endpoint, dns) if dns.endpoint_pod_names else endpoint.hostname
+            key = endpoint.ip, own
             if key in numbers:
                 numbers[key].append(endpoint.port)
             else:
                 numbers[key] = [endpoint.port]
-    hosts = []
-    for (ip, hostname), ports in numbers.items():
-        address = format_ip(family, ip)
-        label = hostname or endpoint_label(family, address)
-        hosts.append(Host(label, f"{label}.{name}", family, ip, address, ports, hostname))
+    hosts: list[Host] = []
+    for (ip, own), ports in numbers.items():
+        if family == 4:
+            w, x, y, z = ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255
+            address = f"{w}.{x}.{y}.{z}"
+            label = own or f"{w}-{x}-{y}-{z}"
+        else:
+            address = format_ip(family, ip)
+            label = own or endpoint_label(family, address)
+        hosts.append((label, f"{label}.{name}", family, ip, address, ports, own))
     return hosts

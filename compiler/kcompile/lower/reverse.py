@@ -1,12 +1,13 @@
 """Reverse zones: which there are for a range, and which names of addresses they hold."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kcompile.address import BITS, Cidr, Family
 from kcompile.lower.names import NamedService
 
-Pointers = Mapping[int, list[str]]
-"""Names by the address that they stand for."""
+Pointer = tuple[int, str]
+"""An address and a name that it has."""
 
 
 def cut(cidr: Cidr) -> tuple[Cidr, ...]:
@@ -15,7 +16,8 @@ def cut(cidr: Cidr) -> tuple[Cidr, ...]:
     A name in in-addr.arpa ends at an octet, in ip6.arpa at a nibble: a range that ends between
     two is cut at the next. Never one octet up: that zone would take the names of other networks.
     From /25 on there is no next octet: the /24 around it if that leaves few strangers in it, else
-    one zone an address. (RFC 2317 asks for CNAMEs in a zone that is not ours.)
+    one zone an address. (RFC 2317 asks for CNAMEs in a zone that is not ours.) So a range has at
+    most 128 zones of IPv4, or 8 of IPv6.
     """
     prefix = _zone_prefix(cidr)
     size = 1 << BITS[cidr.family] - prefix
@@ -37,41 +39,66 @@ def pointer_name(family: Family, ip: int) -> str:
     return ".".join(f"{ip:032x}"[::-1]) + ".ip6.arpa."
 
 
-def pointers(services: Iterable[NamedService], family: Family) -> Pointers:
-    """Names by address: a Service's own for its cluster IP, its endpoints' for theirs.
+def pointers(services: Iterable[NamedService], family: Family) -> list[Pointer]:
+    """A Service's name for its cluster IP, its endpoints' for theirs; sorted, equal ones too.
 
     An address that is both is the Service's alone.
     """
-    own: dict[int, list[str]] = {}
-    hosts: dict[int, list[str]] = {}
+    own: dict[int, str] = {}
+    hosts: list[Pointer] = []
+    shared: list[Pointer] = []
     for named in services:
         ip = named.service.cluster_ip(family)
-        if ip:
-            own.setdefault(ip, []).append(named.name)
-        for host in named.hosts:
-            if host.family != family:
-                continue
-            if host.ip in hosts:
-                hosts[host.ip].append(host.name)
-            else:
-                hosts[host.ip] = [host.name]
-    return hosts | own
+        if ip and own.setdefault(ip, named.name) != named.name:
+            shared.append((ip, named.name))
+        hosts += [(ip, name) for _, name, of, ip, _, _, _ in named.hosts if of == family]
+    if not own.keys().isdisjoint(dict(hosts)):
+        hosts = [pointer for pointer in hosts if pointer[0] not in own]
+    return sorted([*hosts, *own.items(), *shared])
 
 
-def share_out(zones: Iterable[Cidr], names: Pointers, family: Family) -> dict[Cidr, list[int]]:
-    """The addresses whose names each zone holds, sorted. The longest zone has an address; one
-    outside all zones is left out."""
-    shares: dict[Cidr, list[int]] = {zone: [] for zone in sorted(zones) if zone.family == family}
-    bits = BITS[family]
-    prefixes = sorted({zone.prefix for zone in shares}, reverse=True)
-    by_place = {(zone.prefix, zone.base >> bits - zone.prefix): shares[zone] for zone in shares}
-    for ip in sorted(names):
-        for prefix in prefixes:
-            share = by_place.get((prefix, ip >> bits - prefix))
-            if share is not None:
-                share.append(ip)
-                break
-    return shares
+def share_out(
+    zones: Iterable[Cidr], found: Sequence[Pointer], family: Family
+) -> Mapping[Cidr, Sequence[Pointer]]:
+    """What each zone holds of sorted pointers. The longest zone has an address; one outside all
+    zones is left out."""
+    ordered = sorted(zone for zone in zones if zone.family == family)
+    return {
+        zone: [
+            pointer
+            for first, end in _parts(zone, ordered[index + 1 :])
+            for pointer in found[bisect_left(found, (first, "")) : bisect_left(found, (end, ""))]
+        ]
+        for index, zone in enumerate(ordered)
+    }
+
+
+def pointer_lines(
+    family: Family, found: Iterable[Pointer], ttl: int, *, canonical: bool
+) -> Iterator[str]:
+    """Lines of PTR records for sorted pointers; the first of each address if canonical."""
+    last, owner = (-1, ""), ""
+    for pointer in found:
+        ip, name = pointer
+        if ip != last[0]:
+            owner = f"{pointer_name(family, ip)} {ttl} IN PTR "
+        elif canonical or pointer == last:
+            continue
+        last = pointer
+        yield f"{owner}{name}\n"
+
+
+def _parts(zone: Cidr, following: Iterable[Cidr]) -> Iterator[tuple[int, int]]:
+    """Firsts and ends of what longer zones leave of one; `following` are sorted."""
+    first = zone.base
+    for longer in following:
+        if longer.base > zone.last:
+            break
+        if longer.base > first:
+            yield first, longer.base
+        first = max(first, longer.last + 1)
+    if first <= zone.last:
+        yield first, zone.last + 1
 
 
 def _zone_prefix(cidr: Cidr) -> int:

@@ -129,7 +129,15 @@ def _hostname(pod: PlannedPod) -> str:
 
 def _of_slice(slice_: EndpointSlice, number: int) -> Iterator[Endpoint]:
     for each in slice_.endpoints:
-        yield Endpoint(each.address, number, each.node, each.target, each.hostname, each.state)
+        yield Endpoint(
+            each.address,
+            number,
+            each.node,
+            each.target,
+            each.hostname,
+            each.state,
+            zone=each.zone,
+        )
 
 
 def _numbers(port: ServicePort, slice_: EndpointSlice) -> list[int]:

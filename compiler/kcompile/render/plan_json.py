@@ -10,7 +10,7 @@ from kcompile import planned
 from kcompile.address import Cidr, Family, format_ip
 from kcompile.capacity import Banded, Capacity, Filling
 from kcompile.labels import Labels, Selector
-from kcompile.model import Container, Namespace, Settings, Workload
+from kcompile.model import Container, DnsSettings, Namespace, Settings, Workload
 
 FORMAT_VERSION = 1
 """Rises when a key changes its meaning or goes away, not when one is added."""
@@ -60,6 +60,16 @@ def settings_pairs(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "nodePortAddresses", _cidrs(settings.node_port_addresses)
     yield "rejectUnmatchedServiceIPs", _boolean(settings.reject_unmatched)
     yield "nonMasqueradeCIDRs", _cidrs(settings.non_masquerade_cidrs)
+    yield "dns", _dns(settings.dns)
+
+
+def _dns(dns: DnsSettings) -> str:
+    return (
+        f'{{"ttl": {dns.ttl}, "pods": "{"verified" if dns.pod_records else "disabled"}", '
+        f'"endpointPodNames": {_boolean(dns.endpoint_pod_names)}, "ptr": "{dns.ptr}", '
+        f'"zonal": {_boolean(dns.zonal)}, "externalZone": {quoted(dns.external_zone)}, '
+        f'"reverseZones": {_cidrs(dns.reverse_ranges)}}}'
+    )
 
 
 def _capacity(capacity: Capacity) -> str:

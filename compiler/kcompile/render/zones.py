@@ -18,5 +18,5 @@ def zone_text(zone: Zone) -> str:
         retry=soa.retry,
         expire=soa.expire,
         negative_ttl=soa.negative_ttl,
-        records=zone.records,
+        lines=zone.lines,
     )

@@ -25,4 +25,11 @@ class Flags:
     non_masquerade_cidrs: tuple[str, ...] = ()
     load_balancer_pools: tuple[str, ...] = ()
     reject_unmatched_service_ips: bool = False
+    dns_ttl: str | None = None
+    dns_pods: Literal["disabled", "verified"] = "disabled"
+    dns_endpoint_pod_names: bool = False
+    dns_ptr: Literal["all", "canonical"] = "all"
+    dns_zonal: bool = False
+    dns_external_zone: str | None = None
+    dns_reverse_zones: tuple[str, ...] = ()
     pending: Literal["error", "warn"] = "error"

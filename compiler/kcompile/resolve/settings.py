@@ -7,6 +7,7 @@ from typing import TypeVar
 from kcompile.address import Cidr, Family, parse_cidr
 from kcompile.model import Settings
 from kcompile.problems import Code, Finding, printable
+from kcompile.resolve.dns import resolve_dns
 from kcompile.resolve.flags import Flags
 from kcompile.resolve.ranges import Ranges, check_node_masks, check_ranges, families_of
 from kcompile.resolve.stated import Configurations, Stated
@@ -41,6 +42,7 @@ def resolve_settings(
     node_masks, node_ports = reader.node_masks(pods), reader.node_ports()
     domain = reader.domain()
     node_port_addresses = reader.node_port_addresses()
+    dns, wrong_dns = resolve_dns(flags, domain.value)
     settings = Settings(
         pod_cidrs=pods.value,
         service_cidrs=services.value,
@@ -56,9 +58,11 @@ def resolve_settings(
         reject_unmatched=flags.reject_unmatched_service_ips,
         non_masquerade_cidrs=reader.non_masquerade_cidrs(),
         node_port_addresses=node_port_addresses,
+        dns=dns,
     )
     return settings, (
         *reader.findings,
+        *wrong_dns,
         *check_ranges(pods, services),
         *check_node_masks(pods, node_masks),
         *_check_domain(domain),

@@ -1,0 +1,33 @@
+"""The zone of the addresses that Services have outside the cluster (CoreDNS's k8s_external)."""
+
+from collections.abc import Iterator
+
+from kcompile.address import Family
+from kcompile.lower.lines import marker
+from kcompile.lower.names import NamedService, name_service
+from kcompile.lower.records import addressed_lines, headless_lines
+from kcompile.planned import Plan, PlannedService
+
+
+def external_lines(plan: Plan) -> Iterator[str]:
+    """Below each namespace the Services with external or load balancer addresses, and headless
+    ones with their endpoints."""
+    zone, dns = plan.settings.dns.external_zone, plan.settings.dns
+    below: dict[str, list[PlannedService]] = {each.name: [] for each in plan.namespaces}
+    for service in sorted(plan.services, key=lambda service: service.name):
+        below[service.namespace].append(service)
+    for namespace in sorted(below):
+        yield marker(f"{namespace}.{zone}.", dns.ttl)
+        for service in below[namespace]:
+            if service.headless:
+                yield from headless_lines(name_service(service, zone, dns), dns)
+            elif addresses := external_addresses(service):
+                # Its endpoints are inside: they have no names here.
+                named = NamedService(service, f"{service.name}.{namespace}.{zone}.", ())
+                yield from addressed_lines(named, addresses, dns)
+
+
+def external_addresses(service: PlannedService) -> list[tuple[Family, int]]:
+    found = {*service.external_ips}
+    found |= {(family, ip) for family, ip, _ in service.load_balancer_ips}
+    return sorted(found) if service.type != "ExternalName" else []
