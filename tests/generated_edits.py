@@ -77,9 +77,11 @@ class Node:
     cordoned: bool = False
     allocatable: str = ""
     dual: bool = False
+    cidr: str = ""
 
     def text(self) -> str:
         spec = ["unschedulable: true"] if self.cordoned else []
+        spec += [f"podCIDR: {self.cidr}"] if self.cidr else []
         if self.taint:
             key, effect = self.taint.split(": ")
             spec.append(f"taints: [{{key: {key}, effect: {effect}}}]")
