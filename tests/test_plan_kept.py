@@ -1,5 +1,7 @@
 """What a lock keeps in its place, and what makes a pod move."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from cluster_objects import Decided, decided, service
@@ -10,6 +12,7 @@ from scheduling_objects import ZONE, even, near, node, node_term, pods
 
 NODES = node("n1", "zone=a"), node("n2", "zone=b"), node("n3", "zone=b")
 WEB = pods("web", 3)
+WARN = Flags(pending="warn")
 
 
 def places(found: Decided) -> dict[str, str]:
@@ -94,13 +97,18 @@ def test_who_asks_for_others_follows_them() -> None:
         decided(*NODES, asks, lock=after.lock)
 
 
-def test_followers_stay_where_those_whom_they_follow_are_others_now() -> None:
+SCARCE = node("n0", "disk=x", allocatable="pods=1"), pods("b"), pods("y", node_selector="disk=x")
+"""y has a place only if it chooses before b: a second attempt finds it."""
+
+
+@pytest.mark.parametrize("more", [(), SCARCE])
+def test_followers_stay_where_those_whom_they_follow_are_others_now(more: Sequence[Object]) -> None:
     """Another Deployment of the same label takes a place in the same zone."""
     follows = pods("a", 2, pod_affinity=(near("tier=cache", ZONE),))
     cache = {"text": "tier=cache", "node_selector": "zone=b"}
     first = decided(NODES[1], follows, pods("old", **cache))
-    after = places(decided(*NODES, follows, pods("new", **cache), lock=first.lock))
-    assert (after["a/0"], after["a/1"]) == ("n2", "n2")
+    second = decided(*NODES, follows, pods("new", **cache), *more, lock=first.lock)
+    assert (places(second)["a/0"], places(second)["a/1"]) == ("n2", "n2")
 
 
 def test_followers_wait_for_those_who_had_to_move() -> None:
@@ -168,9 +176,6 @@ def test_what_comes_again_goes_nowhere_where_it_may_not_start() -> None:
 
 
 # ---- pods without a place
-
-
-WARN = Flags(pending="warn")
 
 
 def test_pending_pods_are_left_out() -> None:

@@ -153,14 +153,19 @@ def _settle(chooser: Chooser, waiting: Sequence[Demand], homes: Homes, left: lis
     while waiting:
         before = sum(scene.board.pods)
         for demand in waiting:
-            # Whom they need may be back by now, and so they where they were.
-            for ran in (True, False) if demand.index in homes else ():
-                go_home(scene, demand, homes[demand.index], ran=ran)
+            _send_home(scene, demand, homes)
         for demand in waiting:
+            # Whom they need may be there by now.
+            _send_home(scene, demand, homes)
             left[demand.index] = chooser.place(demand)
         again = [d for d in waiting if left[d.index] and scene.book.of(d).waits]
         # Those that ask for others are asked again while somebody finds a place.
         waiting = again if sum(scene.board.pods) > before else []
+
+
+def _send_home(scene: Scene, demand: Demand, homes: Homes) -> None:
+    for ran in (True, False) if demand.index in homes else ():
+        go_home(scene, demand, homes[demand.index], ran=ran)
 
 
 def _freedom(scene: Scene, demand: Demand) -> tuple[int, int, int]:
