@@ -1,10 +1,16 @@
-"""A cluster with one Service of each sort, which tests of zones and of name servers share."""
+"""Clusters that tests of zones and of name servers share."""
 
+from collections.abc import Callable, Mapping
+
+from kcompile.model import DnsSettings
 from kcompile.planned import Plan
-from plan_builder import kube_dns, plan, port, service
+from plan_builder import kube_dns, plan, pod, port, service, with_dns, workload
+
+_DOMAIN = "cluster.local"
 
 
-def demo() -> Plan:
+def demo(domain: str = _DOMAIN) -> Plan:
+    """A Service of each sort."""
     multi = [
         port(53, "10.244.1.12", name="dns", protocol="UDP"),
         port(53, "10.244.1.12", name="dns-tcp"),
@@ -18,6 +24,7 @@ def demo() -> Plan:
     web = [port(80, "10.244.1.6", name="web"), port(8081, "10.244.1.6", name="admin")]
     return plan(
         namespaces=["emptyns"],
+        domain=domain,
         service_cidrs=["10.96.0.0/12", "fd00:10:96::/112"],
         pod_cidrs=["10.244.0.0/16", "fd00:10:244::/48"],
         services=[
@@ -41,8 +48,88 @@ def demo() -> Plan:
             service("default/db-unready", headless=True, ports=[port(5432, name="pg")]),
             service("default/ext", external_name="www.example.com"),
             service("default/ext-ip", external_name="192.0.2.7"),
-            service("default/ext-in", external_name="httpd-svc.default.svc.cluster.local"),
-            service("default/ext-self", external_name="ext-self.default.svc.cluster.local"),
+            service("default/ext-in", external_name=f"httpd-svc.default.svc.{domain}"),
+            service("default/ext-self", external_name=f"ext-self.default.svc.{domain}"),
             service("prod/multi", "10.96.60.60", ports=multi),
         ],
     )
+
+
+def hosts(domain: str = _DOMAIN) -> Plan:
+    """Endpoints with names of their own, at addresses that no range has."""
+    twins = ["172.0.0.2", "172.0.0.3", "172.0.0.4/twin", "172.0.0.5/twin"]
+    both = ["5678:abcd::1", "5678:abcd::2", "2001:db8:1:2:3:4::"]
+    stateful = ["10.244.1.7/db-0", "10.244.2.7/db-1", "10.244.3.7/db-2"]
+    web = ["10.0.0.100/ep-a", "10.0.0.99/double", "fd00:77:30::2:9ba6/six"]
+    made = plan(
+        services=[
+            kube_dns(),
+            service("t/mixed", headless=True, ports=[port(80, *twins, *both, name="http")]),
+            service("t/db", headless=True, ports=[port(5432, *stateful, name="pg", to=15432)]),
+            service("t/web", "192.168.1.100", ports=[port(80, *web, name="http")]),
+            service("t/other", headless=True, ports=[port(80, "10.0.0.99/double", name="http")]),
+            service("t/alias", external_name=f"db.t.svc.{domain}"),
+            service("t/dangling", external_name=f"nothere.t.svc.{domain}"),
+        ],
+        service_cidrs=["192.168.0.0/16", "fd00:77:30::/108"],
+        pod_cidrs=["10.0.0.0/16", "1234:abcd::/96"],
+        domain=domain,
+    )
+    return with_dns(made, DnsSettings(ttl=5))
+
+
+def pods(domain: str = _DOMAIN) -> Plan:
+    """Pods with records, of both families; endpoints that are named after pods."""
+    named = ["10.244.1.5//web-abcde", "10.244.1.6/own/web-fghij", "10.244.1.7//has.dots"]
+    made = plan(
+        services=[service("a/web", headless=True, ports=[port(80, *named, name="http")])],
+        pods=[
+            pod(workload("a/web"), 0, "10.244.1.5", "fd00:10:244:1::5"),
+            pod(workload("b/lonely"), 0, "10.244.3.99"),
+        ],
+        namespaces=["empty"],
+        domain=domain,
+    )
+    return with_dns(made, DnsSettings(pod_records=True, endpoint_pod_names=True))
+
+
+def zonal(domain: str = _DOMAIN) -> Plan:
+    """A headless Service in two topology zones, and a node without one."""
+    places = ["172.0.0.1///west-2a", "172.0.0.2///west-2b", "172.0.0.3///west-2b", "172.0.0.4"]
+    made = plan(
+        services=[
+            service("t/hdls", headless=True, ports=[port(80, *places, name="http")]),
+            service("t/clstr", "10.96.0.9", ports=[port(80, *places, name="http")]),
+        ],
+        domain=domain,
+    )
+    return with_dns(made, DnsSettings(zonal=True))
+
+
+def external(domain: str = _DOMAIN) -> Plan:
+    """What Services are called outside."""
+    made = plan(
+        services=[
+            service(
+                "t/web",
+                "10.96.0.7",
+                external_ips=["203.0.113.5", "2001:db8::5"],
+                ports=[port(80, "10.244.1.5", name="http")],
+            ),
+            service("t/inside", "10.96.0.8", ports=[port(80, "10.244.1.6")]),
+            service("t/alias", external_name="www.example.com"),
+            service("t/db", headless=True, ports=[port(80, "10.244.1.7/db-0", "10.244.1.8/db-1")]),
+        ],
+        namespaces=["empty"],
+        domain=domain,
+    )
+    return with_dns(made, DnsSettings(external_zone="out.example.org"))
+
+
+CLUSTERS: Mapping[str, Callable[[str], Plan]] = {
+    "demo": demo,
+    "hosts": hosts,
+    "pods": pods,
+    "zonal": zonal,
+    "external": external,
+}

@@ -41,17 +41,28 @@ class Server:
         zone = self._zone(owner)
         if zone is None:
             return Answer("REFUSED")
-        if owner not in self._names:
+        source = self._source(owner)
+        if source is None:
             return Answer("NXDOMAIN")
-        found = _records(zone, owner, kind)
+        found = _records(zone, source, kind, owner)
         if found or kind == "CNAME":
             return Answer("NOERROR", found)
-        cname = _records(zone, owner, "CNAME")
+        cname = _records(zone, source, "CNAME", owner)
         if not cname:
             return Answer("NOERROR")
         target = self.ask(cname[0].split()[-1], kind)
         rcode = "NOERROR" if target.rcode == "REFUSED" else target.rcode
         return Answer(rcode, tuple(sorted((*cname, *target.records))))
+
+    def _source(self, owner: dns.name.Name) -> dns.name.Name | None:
+        """Whose records answer: the name's, or those of a wildcard below what exists of it."""
+        if owner in self._names:
+            return owner
+        above = owner.parent()
+        while above not in self._names:
+            above = above.parent()
+        wildcard = dns.name.Name((b"*", *above.labels))
+        return wildcard if wildcard in self._names else None
 
     def _zone(self, name: dns.name.Name) -> dns.zone.Zone | None:
         around = [origin for origin in self._zones if name.is_subdomain(origin)]
@@ -65,8 +76,10 @@ def _up_to(name: dns.name.Name, origin: dns.name.Name) -> Iterable[dns.name.Name
     yield origin
 
 
-def _records(zone: dns.zone.Zone, owner: dns.name.Name, kind: str) -> tuple[str, ...]:
-    found = zone.get_rdataset(owner, dns.rdatatype.from_text(kind))
+def _records(
+    zone: dns.zone.Zone, source: dns.name.Name, kind: str, owner: dns.name.Name
+) -> tuple[str, ...]:
+    found = zone.get_rdataset(source, dns.rdatatype.from_text(kind))
     if found is None:
         return ()
     return tuple(sorted(f"{owner} {found.ttl} {kind} {data}" for data in found))

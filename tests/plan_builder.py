@@ -85,6 +85,7 @@ def service(
     headless: bool = False,
     external_name: str = "",
     portless: Iterable[str] = (),
+    external_ips: Iterable[str] = (),
 ) -> PlannedService:
     """`name` is namespace/name; NodePort if a port has a node port; `portless` are addresses."""
     namespace, _, own_name = name.partition("/")
@@ -102,6 +103,7 @@ def service(
         ports=ports,
         portless4=_endpoints(4, 0, portless),
         portless6=_endpoints(6, 0, portless),
+        external_ips=tuple(parse_ip(ip) for ip in external_ips),
     )
 
 
@@ -171,7 +173,13 @@ def _cidrs(texts: Iterable[str]) -> tuple[Cidr, ...]:
 
 
 def _endpoints(family: Family, number: int, texts: Iterable[str]) -> tuple[Endpoint, ...]:
-    """ADDRESS, or ADDRESS/HOSTNAME."""
-    pairs = ((*parse_ip(ip), name) for ip, _, name in (text.partition("/") for text in texts))
-    found = sorted({(ip, name) for own, ip, name in pairs if own == family})
-    return tuple(Endpoint(ip, number, "", "", name) for ip, name in found)
+    """ADDRESS[/HOSTNAME[/POD[/ZONE]]]."""
+    found = set()
+    for text in texts:
+        ip, *more = text.split("/")
+        own, value = parse_ip(ip)
+        if own == family:
+            found.add((value, *more, *[""] * (3 - len(more))))
+    return tuple(
+        Endpoint(ip, number, "", pod, name, zone=zone) for ip, name, pod, zone in sorted(found)
+    )
