@@ -9,7 +9,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generated_edits import HARMLESS, Cluster, Edit, clusters, edited, edits, seeds
+from generated_edits import HARMLESS, Edit, edited, edits
+from generated_hundreds import Cluster, clusters, seeds
 from kcompile.pipeline import Planned, make_plan
 from kcompile.plan.lock import Lock, format_lock
 from kcompile.plan.lock_edit import node_renamed
@@ -39,7 +40,7 @@ def moved(before: Planned, after: Planned, cluster: Cluster) -> list[str]:
     return [*map(str, found.items()), *unforced(before.plan, after, nodes)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(clusters, st.lists(edits, min_size=1, max_size=4))
 def test_edits_move_nothing_that_they_do_not_force(cluster: Cluster, done: list[Edit]) -> None:
     """Step by step, the lock handed on; and nobody gets what somebody else once had."""

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generated_edits import Node, Workload
+from generated_hundreds import Node, Workload
 from kcompile.pipeline import make_plan
 from kcompile.plan.lock import Lock
 from kcompile.planned import Plan, PlannedPod

@@ -4,7 +4,7 @@ else moves."""
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generated_edits import Cluster, Node, clusters
+from generated_hundreds import Cluster, Node, clusters
 from kcompile.address import format_ip
 from kcompile.pipeline import Planned, make_plan
 from kcompile.plan.lock import Lock

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from generated_edits import Cluster, cluster_of, clusters, edited, seeds
+from generated_edits import edited
+from generated_hundreds import Cluster, cluster_of, clusters, seeds
 from kcompile.pipeline import Planned, make_plan
 from kcompile.plan.capacity import capacity
 from kcompile.plan.lock import Lock
