@@ -78,7 +78,8 @@ def test_a_node_renamed_moves_nothing(run: Run) -> None:
     assert "+node/new: " in answer.out
     run.write("m/node-1.yaml", NODE.replace("NAME", "new").replace("NUMBER", "1"))
     answer = run("build", "m", "--locked")
-    assert (answer.code, answer.err) == (0, "bundle: 3 nodes, 18 pods, 3 services: 46 files\n")
+    assert answer.code == 0
+    assert answer.err.startswith("bundle: 3 nodes, 18 pods, 3 services: ")
     assert pods(run) == {
         name: ("new" if node == "old" else node, address)
         for name, (node, address) in before.items()

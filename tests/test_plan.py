@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from kcompile.address import parse_cidr
+from kcompile.address import format_ip, parse_cidr
 from kcompile.plan.choice import Band
 from kcompile.plan.node_ports import node_port_bands
 from kcompile.plan.services import service_bands
@@ -275,9 +275,12 @@ def test_synthesised_services() -> None:
     assert sorted(made) == ["Service default/kubernetes", "Service kube-system/kube-dns"]
     dns = made["Service kube-system/kube-dns"]
     assert dns.cluster_ips == ((4, 0x0A60000A),)
-    assert [(p.spec.protocol, p.spec.port, p.endpoints4) for p in dns.ports] == [
-        ("UDP", 53, ()),
-        ("TCP", 53, ()),
+    (endpoint,) = {endpoint for port in dns.ports for endpoint in port.endpoints4}
+    assert (format_ip(4, endpoint.ip), endpoint.port) == ("169.254.20.10", 53)
+    assert (endpoint.node, endpoint.pod, endpoint.everywhere) == ("", "", True)
+    assert [(p.spec.name, p.spec.protocol, p.spec.port, p.endpoints6) for p in dns.ports] == [
+        ("dns", "UDP", 53, ()),
+        ("dns-tcp", "TCP", 53, ()),
     ]
 
 

@@ -345,10 +345,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class NodeNetwork:
-    """What a node needs besides rules: links (empty bridges), routes, sysctls (key and value) and
-    kernel modules."""
+    """What a node needs besides rules: addresses on its loopback interface, links (empty bridges),
+    routes, sysctls (key and value) and kernel modules."""
 
     node: str
+    addresses: tuple[tuple[Family, int], ...]
     links: tuple[str, ...]
     routes: tuple[Route, ...]
     sysctls: tuple[tuple[str, str], ...]

@@ -346,6 +346,39 @@ class KubeProxyConfiguration:
         return Key("KubeProxyConfiguration", "", "")
 
 
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    """A DNS server outside of the cluster."""
+
+    family: Family
+    address: int
+    port: int = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """Where questions about names of others go: `stubs` by domain (in lower case, no dot at its
+    end, sorted), the rest to `upstreams`; without any, from the root servers down."""
+
+    upstreams: tuple[NameServer, ...] = ()
+    stubs: tuple[tuple[str, tuple[NameServer, ...]], ...] = ()
+
+
+NO_FORWARDING = Forwarding()
+
+
+@dataclass(frozen=True, slots=True)
+class DnsConfigMap:
+    """What counts of kube-system's ConfigMaps kube-dns and coredns."""
+
+    name: str
+    forwarding: Forwarding
+
+    @property
+    def key(self) -> Key:
+        return Key("ConfigMap", "kube-system", self.name)
+
+
 Object = (
     Workload
     | Service
@@ -355,6 +388,7 @@ Object = (
     | Namespace
     | ClusterConfiguration
     | KubeProxyConfiguration
+    | DnsConfigMap
 )
 
 
@@ -400,7 +434,8 @@ class Settings:
     """What holds for the whole cluster, from documents, flags and defaults.
 
     `node_masks` are prefix lengths in bits of a node's share of the pod ranges, by family;
-    `node_ports` is first and last port; `masquerade_bit` a bit number, 0 to 31.
+    `node_ports` is first and last port; `masquerade_bit` a bit number, 0 to 31. `node_dns` is the
+    address that every node has for its own DNS server, () for none.
     """
 
     pod_cidrs: tuple[Cidr, ...]
@@ -418,6 +453,8 @@ class Settings:
     node_port_addresses: tuple[Cidr, ...] = ()
     reject_unmatched: bool = False
     dns: DnsSettings = DEFAULT_DNS
+    node_dns: tuple[tuple[Family, int], ...] = ()
+    forwarding: Forwarding = NO_FORWARDING
 
     @property
     def families(self) -> tuple[Family, ...]:

@@ -28,7 +28,14 @@ from kcompile.plan.lock import Lock, format_lock
 from kcompile.planned import Plan
 from kcompile.problems import OurBugError, Problem
 from kcompile.prove import prove
-from kcompile.render.node import links_text, listeners_json, modules_text, routes_text, sysctl_text
+from kcompile.render.node import (
+    addresses_text,
+    links_text,
+    listeners_json,
+    modules_text,
+    routes_text,
+    sysctl_text,
+)
 from kcompile.render.plan_json import plan_json, settings_pairs
 from kcompile.render.resolv import resolv_text
 from kcompile.render.rules import BlockText, rules_text
@@ -159,6 +166,8 @@ def _node_files(plan_: Plan) -> Mapping[str, Content]:
         files[f"nodes/{listeners.node}/listeners.json"] = content(listeners_json(listeners))
     for network in lower_networks(plan_):
         folder = f"nodes/{network.node}"
+        if network.addresses:
+            files[f"{folder}/network/addresses.batch"] = content(addresses_text(network))
         files[f"{folder}/network/links.batch"] = content(links_text(network))
         files[f"{folder}/network/routes.batch"] = content(routes_text(network))
         files[f"{folder}/sysctl.d/90-kcompile.conf"] = content(sysctl_text(network))

@@ -102,6 +102,11 @@ _OPTIONS = (
         help="Accept forwarded packets of pods.  [default: on]",
     ),
     click.option(
+        "--node-dns-address",
+        metavar="IP|none",
+        help="Each node's address for its own DNS server, 169.254.20.10 if nothing is said.",
+    ),
+    click.option(
         "--reject-unmatched-service-ips",
         is_flag=True,
         help="Refuse packets to unused service addresses and ports.",

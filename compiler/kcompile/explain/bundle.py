@@ -128,6 +128,7 @@ def _settings(value: object) -> Settings:
             "egressMasquerade": bool(egress_masquerade),
             "forwardAccept": bool(forward_accept),
             "nonMasqueradeCIDRs": list(non_masquerade_cidrs),
+            "nodeDNSAddress": str() | None as node_dns,
         }:
             return Settings(
                 pod_cidrs=_texts(pod_cidrs),
@@ -143,6 +144,7 @@ def _settings(value: object) -> Settings:
                 egress_masquerade=egress_masquerade,
                 forward_accept=forward_accept,
                 non_masquerade_cidrs=_texts(non_masquerade_cidrs),
+                node_dns_address=node_dns,
             )
     raise _UnexpectedError("the settings", value)
 

@@ -22,6 +22,7 @@ class Settings:
     egress_masquerade: bool
     forward_accept: bool
     non_masquerade_cidrs: tuple[str, ...]
+    node_dns_address: str | None
 
 
 @dataclass(frozen=True, slots=True)

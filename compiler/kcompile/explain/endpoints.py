@@ -37,7 +37,10 @@ def endpoints(service: Service, settings: Settings) -> Endpoints | None:
     """Addresses of the Service's first family: Endpoints know no second one.
 
     None where Kubernetes has no such object: the controller passes over Services without selector.
+    What each node has for itself (its DNS server) is no endpoint that anybody could list.
     """
+    if settings.node_dns_address in {endpoint.ip for _, endpoint in _all_endpoints(service)}:
+        return None
     if not service.selector and not any(_all_endpoints(service)):
         return None
     primary = families(service, settings)[0]

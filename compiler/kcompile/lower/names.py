@@ -88,7 +88,8 @@ def _hosts(service: PlannedService, name: str, family: Family, dns: DnsSettings)
         numbers[endpoint.ip, own_label(endpoint, dns)] = []
     for port in service.ports:
         for endpoint in port.endpoints(family):
-            if not endpoint.state.ready:
+            # What each node has for itself is not one host, so it has no name.
+            if not endpoint.state.ready or endpoint.everywhere:
                 continue
             # Without the call for most: there may be 100,000.
             own = own_label(endpoint, dns) if dns.endpoint_pod_names else endpoint.hostname

@@ -73,6 +73,7 @@ def lower_networks(plan: Plan) -> tuple[NodeNetwork, ...]:
     return tuple(
         NodeNetwork(
             node.name,
+            plan.settings.node_dns,
             (SERVICE_LINK,),
             (
                 *(route for owner, route in pod_routes if owner != node.name),

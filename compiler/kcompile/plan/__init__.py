@@ -19,6 +19,7 @@ from kcompile.plan.pods import plan_pods
 from kcompile.plan.services import ClusterIps, plan_cluster_ips
 from kcompile.planned import Plan, PlannedNode, PlannedPod, PlannedPort, PlannedService
 from kcompile.problems import Finding, InputError, Severity, severity
+from kcompile.resolve.services import DNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,12 @@ def _services(
         selected = backends.of(service) if service.type != "ExternalName" else ()
         families = given.families[key := service.key]
         behind = Behind(
-            service.name, selected, slices.of(service), families.families, hints.of(service)
+            service.name,
+            selected,
+            slices.of(service),
+            families.families,
+            hints.of(service),
+            cluster.settings.node_dns if key == DNS else (),
         )
         planned.append(_service(service, key, behind, given))
         if service.type != "ExternalName":

@@ -28,7 +28,8 @@ class Behind:
     """All that is behind a Service.
 
     `name` is the Service's. Pods count in its `families`, slices in their own. `states` are those
-    of pods by node; None where every pod is simply ready.
+    of pods by node; None where every pod is simply ready. `on_every_node` are addresses that each
+    node has for itself; there is nothing else behind a Service that has some.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Behind:
     slices: Sequence[EndpointSlice]
     families: Sequence[Family]
     states: Mapping[str, EndpointState] | None
+    on_every_node: Sequence[tuple[Family, int]] = ()
 
     @property
     def may_repeat(self) -> bool:
@@ -45,7 +47,17 @@ class Behind:
 
 def endpoints_of(port: ServicePort, behind: Behind) -> EndpointPair:
     """The endpoints of a service port, unready ones as well."""
+    if behind.on_every_node:
+        return _on_every_node(port, behind, 4), _on_every_node(port, behind, 6)
     return _endpoints(port, behind, 4), _endpoints(port, behind, 6)
+
+
+def _on_every_node(port: ServicePort, behind: Behind, family: Family) -> tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(ip, port.port, "", "", everywhere=True)
+        for own, ip in behind.on_every_node
+        if own == family
+    )
 
 
 def portless_of(ports: Sequence[ServicePort], behind: Behind) -> EndpointPair:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from kcompile.address import format_ip
+from kcompile.address import BITS, format_ip
 from kcompile.ir import NodeListeners, NodeNetwork, Route
 from kcompile.render.environment import template
 
@@ -39,6 +39,12 @@ def listeners_json(node: NodeListeners) -> str:
 
 def _block(items: Sequence[Mapping[str, object]]) -> str:
     return "[\n" + ",\n".join(map(json.dumps, items)) + "\n]" if items else "[]"
+
+
+def addresses_text(network: NodeNetwork) -> str:
+    """Commands for `ip -batch`; replace, so that a second run changes nothing."""
+    found = [f"{format_ip(family, ip)}/{BITS[family]}" for family, ip in network.addresses]
+    return template("addresses.batch.j2").render(addresses=found)
 
 
 def links_text(network: NodeNetwork) -> str:

@@ -60,6 +60,7 @@ def settings_pairs(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "nodePortAddresses", _cidrs(settings.node_port_addresses)
     yield "rejectUnmatchedServiceIPs", _boolean(settings.reject_unmatched)
     yield "nonMasqueradeCIDRs", _cidrs(settings.non_masquerade_cidrs)
+    yield "nodeDNSAddress", _addresses(settings.node_dns)[1:-1] or "null"
     yield "dns", _dns(settings.dns)
 
 

@@ -21,6 +21,7 @@ from kcompile.model import (
 from kcompile.problems import Code, Finding, InputError, Problem, Severity, severity
 from kcompile.resolve.controllers import find_overlaps
 from kcompile.resolve.flags import Flags
+from kcompile.resolve.node_dns import settle_node_dns
 from kcompile.resolve.nodes import resolve_nodes
 from kcompile.resolve.pools import resolve_pools
 from kcompile.resolve.services import synthesise
@@ -52,6 +53,9 @@ def resolve(objects: Objects, flags: Flags) -> Cluster:
     declared = [service for service, _ in _placed(objects, Service)]
     made, wrong = synthesise(declared, settings)
     findings += wrong
+    slices = tuple(sorted((s for s, _ in _placed(objects, EndpointSlice)), key=_key))
+    settings, wrong = settle_node_dns(settings, flags, made, slices, nodes)
+    findings += wrong
     declared_pools = [pool for pool, _ in _placed(objects, AddressPool)]
     pools, wrong = resolve_pools(declared_pools, flags, settings, origins)
     findings += wrong
@@ -65,7 +69,7 @@ def resolve(objects: Objects, flags: Flags) -> Cluster:
         services=tuple(sorted((*declared, *made), key=_by_key)),
         origins=origins,
         notes=_notes(findings),
-        slices=tuple(sorted((s for s, _ in _placed(objects, EndpointSlice)), key=_key)),
+        slices=slices,
         pools=pools,
     )
 

@@ -8,7 +8,7 @@ from typing import Literal
 class Flags:
     """Texts as typed; None and () where a flag is absent. `nodes` are `NAME=IP[,IP]`, ranges
     `CIDR[,CIDR]` with the primary family first, `load_balancer_pools` `CIDR` or `FIRST-LAST`.
-    `pending` says what pods without a place are.
+    `node_dns_address` is an address or `none`. `pending` says what pods without a place are.
     """
 
     service_cidr: str | None = None
@@ -32,4 +32,5 @@ class Flags:
     dns_zonal: bool = False
     dns_external_zone: str | None = None
     dns_reverse_zones: tuple[str, ...] = ()
+    node_dns_address: str | None = None
     pending: Literal["error", "warn"] = "error"

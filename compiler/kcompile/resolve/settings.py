@@ -9,6 +9,7 @@ from kcompile.model import Settings
 from kcompile.problems import Code, Finding, printable
 from kcompile.resolve.dns import resolve_dns
 from kcompile.resolve.flags import Flags
+from kcompile.resolve.node_dns import resolve_node_dns
 from kcompile.resolve.ranges import Ranges, check_node_masks, check_ranges, families_of
 from kcompile.resolve.stated import Configurations, Stated
 
@@ -43,6 +44,7 @@ def resolve_settings(
     domain = reader.domain()
     node_port_addresses = reader.node_port_addresses()
     dns, wrong_dns = resolve_dns(flags, domain.value)
+    node_dns, wrong_dns = resolve_node_dns(flags, services.value, pods.value)
     settings = Settings(
         pod_cidrs=pods.value,
         service_cidrs=services.value,
@@ -59,6 +61,7 @@ def resolve_settings(
         non_masquerade_cidrs=reader.non_masquerade_cidrs(),
         node_port_addresses=node_port_addresses,
         dns=dns,
+        node_dns=node_dns,
     )
     return settings, (
         *reader.findings,
