@@ -17,7 +17,7 @@ def plan_of(case: Path) -> Plan:
     more = arguments.read_text().splitlines() if arguments.exists() else []
     with command.make_context("build", [str(case / "input"), *more]) as context:
         # What is left are the options that are build's own.
-        others = ("output", "check", "no_prove", "lock_timeout")
+        others = ("output", "check", "no_prove", "lock_timeout", "serial_path", "serial")
         options = {name: value for name, value in context.params.items() if name not in others}
         return compile_inputs(**options).planned.plan
 
