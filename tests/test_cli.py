@@ -73,7 +73,7 @@ def test_help_explains_every_option(name: str) -> None:
         if isinstance(parameter, click.Option):
             assert parameter.help, parameter.name
             assert parameter.help[0].isupper()
-            assert parameter.help.rstrip("]").endswith((".", "on", "inputs"))
+            assert parameter.help.rstrip("]").endswith((".", "on", "inputs", "content"))
 
 
 def test_help_lists_every_command(run: Run) -> None:
@@ -99,7 +99,7 @@ def test_our_own_bug_is_said_without_a_traceback(run: Run, stage: str, more: str
     run.write("a.yaml", SERVICE.replace("NAME", "b") + more)
     code = (
         "import kcompile.pipeline, kcompile.cli.main\n"
-        "def broken(*_): raise ValueError('on purpose')\n"
+        "def broken(*_, **__): raise ValueError('on purpose')\n"
         f"kcompile.pipeline.{stage} = broken\n"
         "kcompile.cli.main.main(['build', 'a.yaml'])\n"
     )
