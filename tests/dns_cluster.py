@@ -63,7 +63,7 @@ def hosts(domain: str = _DOMAIN) -> Plan:
     web = ["10.0.0.100/ep-a", "10.0.0.99/double", "fd00:77:30::2:9ba6/six"]
     made = plan(
         services=[
-            kube_dns(),
+            kube_dns("192.168.0.10"),
             service("t/mixed", headless=True, ports=[port(80, *twins, *both, name="http")]),
             service("t/db", headless=True, ports=[port(5432, *stateful, name="pg", to=15432)]),
             service("t/web", "192.168.1.100", ports=[port(80, *web, name="http")]),
@@ -88,6 +88,8 @@ def pods(domain: str = _DOMAIN) -> Plan:
             pod(workload("b/lonely"), 0, "10.244.3.99"),
         ],
         namespaces=["empty"],
+        service_cidrs=["10.96.0.0/12", "fd00:10:96::/112"],
+        pod_cidrs=["10.244.0.0/16", "fd00:10:244::/48"],
         domain=domain,
     )
     return with_dns(made, DnsSettings(pod_records=True, endpoint_pod_names=True))
