@@ -1,6 +1,7 @@
 """The command `kcompile`: finds the command asked for and imports only that one."""
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             _our_bug(f"{type(error).__name__}: {error}")
         click.echo(f"kcompile: standard output cannot be written: {error.strerror}", err=True)
+        # What is still buffered would fail again when Python ends, and change the exit code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_WRONG_INPUT)
     except RecursionError:
         _our_bug("the input is nested deeper than kcompile can follow")
