@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from kcompile.address import format_ip, parse_ip
 from kcompile.load.document import Document
 from kcompile.load.locate import mappings
-from kcompile.model import Objects
+from kcompile.model import EndpointSlice, Objects
 from kcompile.source import Path, Text
 
 _SECRETS = ("Secret", "SecretList")
 _CONTAINERS = ("containers", "initContainers")
+_MAPPED = 0xFFFF  # ::ffff:0:0/96, IPv4 addresses in IPv6 (RFC 4291)
 
 
 def sources_json(documents: Sequence[Document], objects: Objects) -> str:
@@ -66,16 +68,24 @@ def _holds_secret(value: Any) -> bool:
     return False
 
 
-def _places(documents: Sequence[Document], objects: Objects) -> dict[str, dict[str, object]]:
+def _places(documents: Sequence[Document], objects: Objects) -> dict[str, dict[str, Any]]:
     """Of every object, by key, its position and the positions of its parts."""
     names: defaultdict[tuple[int, int], dict[Path, str]] = defaultdict(dict)
+    services: dict[str, str] = {}
     for item, origin in zip(objects.items, objects.origins, strict=True):
-        names[id(origin.text), origin.start][origin.path] = str(item.key).rstrip()
-    places: dict[str, dict[str, object]] = {}
+        key = str(item.key).rstrip()
+        if isinstance(item, EndpointSlice):
+            # Endpoints are a slice for each subset and family, under one name of three parts.
+            key = "/".join(key.split("/", 2)[:2])
+            services[key] = item.service
+        names[id(origin.text), origin.start][origin.path] = key
+    places: dict[str, dict[str, Any]] = {}
     for document in documents:
         start = (id(document.origin.text), document.origin.start)
         if start in names:
             places.update(_places_in(document, names[start]))
+            if services:
+                _add_addresses(places, document, names[start], services)
     return places
 
 
@@ -94,6 +104,46 @@ def _places_in(document: Document, names: Mapping[Path, str]) -> dict[str, dict[
             elif field := _field(path[depth:]):
                 fields[name][field] = str(position)
     return {name: {"position": positions[name], "fields": fields[name]} for name in fields}
+
+
+def _add_addresses(
+    places: dict[str, dict[str, Any]],
+    document: Document,
+    names: Mapping[Path, str],
+    services: Mapping[str, str],
+) -> None:
+    """What states endpoints names its Service, and where each address stands."""
+    stating = {path: key for path, key in names.items() if key in services}
+    depths = {len(path) for path in stating}
+    for key in stating.values():
+        places[key] |= {"service": services[key], "addresses": {}}
+    for path, position in mappings(document) if stating else ():
+        for depth in depths:
+            key = stating.get(path[:depth], "")
+            if key and _is_endpoint(path[depth:]):
+                address = _address_in(_at(document.value, path))
+                places[key]["addresses"][address] = str(position)
+
+
+def _is_endpoint(path: Path) -> bool:
+    match path:
+        case ("endpoints", _) | ("subsets", _, "addresses" | "notReadyAddresses", _):
+            return True
+    return False
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _address_in(endpoint: Any) -> str:
+    """The one that counts, in its usual form. Validation has read it before."""
+    family, ip = parse_ip(endpoint["ip"] if "ip" in endpoint else endpoint["addresses"][0])
+    if family == 6 and ip >> 32 == _MAPPED:
+        family, ip = 4, ip & 0xFFFFFFFF
+    return format_ip(family, ip)
 
 
 def _field(path: Path) -> str:

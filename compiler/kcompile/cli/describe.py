@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kcompile.cli.reading import read_for_this_run
+from kcompile.cli.records import Scope, describe_records, wanted_records
 from kcompile.explain.describe import describe
 from kcompile.explain.kinds import WordingError, requests
 from kcompile.explain.missing import missing
@@ -23,10 +24,15 @@ from kcompile.problems import InputError
     help="The directory that `kcompile build` wrote.",
 )
 def command(what: tuple[str, ...], namespace: str, bundle: Path) -> None:
-    """Show services, pods, nodes, deployments or endpoints of a bundle at length.
+    """Show services, pods, nodes, deployments, endpoints or DNS records of a bundle at length.
 
-    Without NAME, all of that type in the namespace.
+    Without NAME, all of that type in the namespace. Of each record it is shown which objects caused
+    it, and where they stand in the manifests.
     """
+    names = wanted_records(what)
+    if names is not None:
+        describe_records(names, Scope(bundle, namespace, namespace, None))
+        return
     try:
         wanted = requests(what)
     except WordingError as error:

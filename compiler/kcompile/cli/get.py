@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Literal, assert_never
 
 import click
+from click.core import ParameterSource
 
 from kcompile.cli.reading import read_for_this_run
+from kcompile.cli.records import Scope, get_records, wanted_records
 from kcompile.explain.columns import get_names, get_table
 from kcompile.explain.contents import Contents
 from kcompile.explain.json_text import json_list, json_object
@@ -30,6 +32,7 @@ Output = Literal["table", "wide", "json", "yaml", "name"]
     default=None,
     help="More columns, Kubernetes objects, or names only.",
 )
+@click.option("--zone", metavar="ZONE", help="Of records: those of this zone, whatever namespace.")
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path),
@@ -37,14 +40,29 @@ Output = Literal["table", "wide", "json", "yaml", "name"]
     show_default=True,
     help="The directory that `kcompile build` wrote.",
 )
-def command(
+def command(  # noqa: PLR0913 - one argument an option
+    *,
     what: tuple[str, ...],
     namespace: str,
     all_namespaces: bool,
     output: Literal["wide", "json", "yaml", "name"] | None,
+    zone: str | None,
     bundle: Path,
 ) -> None:
-    """Show nodes, pods, services, endpoints or deployments of a bundle, as kubectl get does."""
+    """Show nodes, pods, services, endpoints or deployments of a bundle, as kubectl get does, or
+    DNS records.
+
+    A record's NAME is looked up as a pod of the namespace would; it may be an address.
+    """
+    names = wanted_records(what)
+    if names is not None:
+        if names and all_namespaces:
+            raise click.UsageError("a name is looked up from one namespace (-n)")
+        listed = None if all_namespaces or (zone is not None and not _is_given()) else namespace
+        get_records(names, Scope(bundle, namespace, listed, zone), output or "table")
+        return
+    if zone is not None:
+        raise click.UsageError("--zone is for records")
     wanted = _requests(what, all_namespaces=all_namespaces)
     contents = read_for_this_run(bundle)
     scope = None if all_namespaces else namespace
@@ -56,6 +74,12 @@ def command(
         raise InputError(problems)
     if not text and output in {None, "wide"}:
         click.echo(_nothing_found(selections, scope), err=True)
+
+
+def _is_given() -> bool:
+    """Whether the namespace is, rather than the default."""
+    source = click.get_current_context().get_parameter_source("namespace")
+    return source is not ParameterSource.DEFAULT
 
 
 def _requests(what: Sequence[str], *, all_namespaces: bool) -> tuple[Request, ...]:

@@ -53,6 +53,6 @@ def _pairs(arguments: Sequence[str]) -> tuple[Request, ...]:
 def _kind(word: str) -> Kind:
     kind = _WORDS.get(word.lower())
     if kind is None:
-        allowed = "nodes, pods, services, endpoints, deployments"
+        allowed = "nodes, pods, services, endpoints, deployments; records by themselves"
         raise WordingError(f"{printable(word)} is not a type that can be shown ({allowed})")
     return kind
