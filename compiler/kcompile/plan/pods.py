@@ -147,8 +147,11 @@ class _Addresses:
                 Code.ADDRESS_MOVED,
                 cluster.origins.get(Key(keys[0][1], keys[0][0], keys[0][2])),
                 (),
-                f"{len(keys)} pods keep neither node {node} nor their address there,"
-                f" the first of them {'/'.join(map(str, keys[0]))}",
+                f"{len(keys)} pods cannot stay on node {node} with the address that the lock has;"
+                f" the first of them is {'/'.join(map(str, keys[0]))}"
+                if len(keys) > 1
+                else f"pod {'/'.join(map(str, keys[0]))} cannot stay on node {node} with the address"
+                " that the lock has",
             )
             for node, keys in sorted(by_node.items())
         ]
