@@ -147,11 +147,13 @@ class _Addresses:
                 Code.ADDRESS_MOVED,
                 cluster.origins.get(Key(keys[0][1], keys[0][0], keys[0][2])),
                 (),
-                f"{len(keys)} pods cannot stay on node {node} with the address that the lock has;"
-                f" the first of them is {'/'.join(map(str, keys[0]))}"
-                if len(keys) > 1
-                else f"pod {'/'.join(map(str, keys[0]))} cannot stay on node {node} with the address"
-                " that the lock has",
+                _who_leaves(keys, node),
             )
             for node, keys in sorted(by_node.items())
         ]
+
+
+def _who_leaves(keys: Sequence[PodKey], node: str) -> str:
+    first = "/".join(map(str, keys[0]))
+    where = f"cannot stay on node {node} with the address that the lock has"
+    return f"pod {first} {where}" if len(keys) == 1 else f"{len(keys)} pods, {first} first, {where}"
