@@ -67,10 +67,12 @@ NODE = "--node=n1=192.0.2.1"
 RANGES = ("--service-cidr", "10.96.0.0/24", "--pod-network-cidr", "10.244.0.0/24")
 
 
-def built(folder: Path, capsys: pytest.CaptureFixture[str], manifests: str = MANIFESTS) -> Run:
+def built(
+    folder: Path, capsys: pytest.CaptureFixture[str], manifests: str = MANIFESTS, *options: str
+) -> Run:
     """The folder of the test must be the working folder."""
     run = Run(folder, capsys)
     run.write("m/all.yaml", manifests)
-    answer = run("build", "m", NODE, *RANGES)
+    answer = run("build", "m", NODE, *RANGES, *options)
     assert answer.code == 0, answer.err
     return run

@@ -203,7 +203,10 @@ def test_a_pod_by_itself(describe: Describe) -> None:
             "10.96.0.1",
             ["<none> Service default/kubernetes (kcompile adds it, as every cluster has it)"],
         ),
-        ("0.96.10.in-addr.arpa", ["<none> <none> (the ranges of Services and pods)"]),
+        (
+            "0.96.10.in-addr.arpa",
+            ["<none> <none> (a range of Services or pods, or --dns-reverse-zone)"],
+        ),
     ],
 )
 def test_what_caused_a_record(describe: Describe, name: str, expected: list[str]) -> None:
@@ -220,7 +223,7 @@ def test_every_record_of_the_goldens_has_a_cause(bundle: Path) -> None:
     index = index_of(read(bundle), zones, places)
     for zone in zones:
         for record in zone.records:
-            found = causes(record, index)
+            found = causes(record, zone.origin, index)
             assert found, record
             for cause in found:
                 place = places.get(cause.object)
@@ -230,6 +233,62 @@ def test_every_record_of_the_goldens_has_a_cause(bundle: Path) -> None:
                 else:
                     known = {place.position, *place.fields.values(), *place.addresses.values()}
                     assert cause.position in known, record
+
+
+OPTIONS = [
+    "--dns-pods=verified",
+    "--dns-zonal",
+    "--dns-external-zone=ext.example",
+    "--dns-endpoint-pod-names",
+    "--dns-reverse-zone=198.51.100.0/24",
+]
+MORE = """\
+---
+apiVersion: kubeadm.k8s.io/v1beta3
+kind: ClusterConfiguration
+networking: {dnsDomain: cluster.local}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: n1, labels: {topology.kubernetes.io/zone: east}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: public, namespace: shop}
+spec: {selector: {app: web}, externalIPs: [198.51.100.7], ports: [{port: 80, targetPort: 8080}]}
+"""
+
+
+def test_records_of_every_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    built(tmp_path, capsys, MANIFESTS + MORE, *OPTIONS)
+
+    def asked(words: str) -> dict[str, list[str]]:
+        return caused(kcompile(["describe", "record", *words.split()], capsys))
+
+    service, owner = "m/all.yaml:36:1 Service shop/db", "m/all.yaml:41:1 StatefulSet shop/db"
+    for name in ("east.pin._zone.db.shop", "*.prefer._zone.db.shop", "db.shop.ext.example"):
+        addresses = [each for record, each in asked(name).items() if record.startswith("A ")]
+        assert sorted(addresses) == [[service, f"{owner} (pod db-{n})"] for n in (0, 1)], name
+    assert set(map(tuple, asked("_ent.*.pin._zone.db.shop").values())) == {(service,)}
+    assert [*asked("_ent.shop.ext.example").values()] == [["m/all.yaml:1:1 Namespace shop"]]
+    public = "m/all.yaml:65:1 Service shop/public"
+    address, location = asked("public.shop.ext.example").values()
+    assert (address, location) == ([public], [public.replace("65:1", "68:67") + " spec.ports[0]"])
+    assert asked("ext.example").popitem()[1] == ["<none> <none> (the external zone ext.example)"]
+    networking = "m/all.yaml:59:13 ClusterConfiguration networking"
+    for name in ("cluster.local", "dns-version", "_ent.pod", "_ent.svc"):
+        assert asked(name).popitem()[1] == [f"{networking} (the cluster domain cluster.local)"]
+    assert asked("100.51.198.in-addr.arpa").popitem()[1][0].startswith(f"{networking} (a range of ")
+    (pod,) = re.findall(r"^(10\S+)\.shop\.pod", listed(capsys, "shop"), re.MULTILINE)[:1]
+    (cause,) = asked(f"{pod}.shop.pod").popitem()[1]
+    assert re.fullmatch(r"m/all.yaml:\S+ (StatefulSet|Deployment) shop/\S+ \(pod \S+\)", cause)
+
+
+def listed(capsys: pytest.CaptureFixture[str], namespace: str) -> str:
+    return kcompile(["get", "records", "-n", namespace], capsys).out
 
 
 def test_what_is_not_there(describe: Describe) -> None:

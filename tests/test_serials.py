@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from hashlib import sha256
 from pathlib import Path
@@ -152,6 +153,8 @@ def test_after_the_highest_comes_1(run: Run) -> None:
         ("--zone-serial", "m/kcompile.lock"),
         ("--zone-serial", "m/../m/kcompile.lock"),
         ("--zone-serial", "m"),
+        ("--zone-serial", "m/zones.yaml"),
+        ("--zone-serial", "m/deeper/../zones.json"),
     ],
 )
 def test_wrong_usage(run: Run, options: tuple[str, ...]) -> None:
@@ -190,6 +193,23 @@ def test_builds_in_different_folders_wait_for_the_file(run: Run) -> None:
     assert answer.code == 1
     assert f"serials/{FILE}:1:1: KC415: another kcompile is at work" in answer.err
     assert process(command, run.folder).code == 0
+
+
+def test_a_build_that_ends_between_file_and_bundle_is_finished_by_the_next(run: Run) -> None:
+    rising(run)
+    old = {path: (run.folder / path).read_bytes() for path in (FILE, "m/kcompile.lock")}
+    shutil.copytree(run.folder / "bundle", run.folder / "before")
+    run.service("m/b.yaml", "b")
+    after = rising(run)
+    whole = run.tree()
+    # The lock is written first, then the serials, then the bundle.
+    for unwritten in ([], [FILE], [FILE, "m/kcompile.lock"]):
+        shutil.rmtree(run.folder / "bundle")
+        shutil.copytree(run.folder / "before", run.folder / "bundle")
+        for path in unwritten:
+            run.write(path, old[path])
+        assert rising(run) == after
+        assert run.tree() == whole
 
 
 # ---- the file

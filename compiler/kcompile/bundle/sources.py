@@ -149,6 +149,8 @@ def _address_in(endpoint: Any) -> str:
 def _field(path: Path) -> str:
     """A part of an object that rules and names come from, as it is shown; "" for all others."""
     match path:
+        case ("networking",):
+            return "networking"
         case ("spec", "selector"):
             return "spec.selector"
         case ("spec", "ports", index):

@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kcompile.cli.compile import (
     place_of_lock,
     summary,
 )
+from kcompile.cli.inputs import SUFFIXES
 from kcompile.cli.lock_file import held_files, lock_timeout_option
 from kcompile.cli.serial_file import Numbered, number_zones, serial_options
 from kcompile.source import shown_name
@@ -66,6 +68,7 @@ def command(  # noqa: PLR0913 - one argument an option
     gc.disable()
     path = place_of_lock(**options)
     _refuse_places(path, serial_path, serial, output)
+    _refuse_manifest(serial_path, options["inputs"])
     written = () if check else (None if options["locked"] else path, serial_path)
     with held_files(filter(None, written), lock_timeout):
         compiled = compile_inputs(start=beside, proved=not no_prove, **options)
@@ -85,6 +88,17 @@ def _refuse_places(
         raise click.UsageError("--zone-serial and the lock are one file; name another")
     _refuse_inside(lock_path, "lock", "--lock", output)
     _refuse_inside(serial_path, "file of serials", "--zone-serial", output)
+
+
+def _refuse_manifest(serial_path: Path | None, inputs: Sequence[str]) -> None:
+    """The next build would read it among the manifests."""
+    if serial_path and serial_path.suffix in SUFFIXES:
+        place = Path(os.path.realpath(serial_path))
+        if any(place.is_relative_to(os.path.realpath(each)) for each in inputs):
+            raise click.UsageError(
+                f"{shown_name(str(serial_path))} would be read as a manifest; name the file of"
+                " --zone-serial otherwise, as zones.serials"
+            )
 
 
 def _refuse_inside(path: Path | None, what: str, option: str, output: Path) -> None:

@@ -51,7 +51,7 @@ def record_sets(zones: Iterable[ZoneFile], domain: str) -> Iterator[RecordSet]:
         by_name = groupby(zone.records, key=lambda record: (record.owner, record.type))
         for _, group in by_name:
             records = tuple(group)
-            yield RecordSet(zone, _namespace(records[0], domain), records)
+            yield RecordSet(zone, _namespace(records[0], zone, domain), records)
 
 
 def in_scope(
@@ -102,10 +102,16 @@ def _candidates(name: str, namespace: str, domain: str) -> Iterator[str]:
         yield f"{name}."
 
 
-def _namespace(record: Record, domain: str) -> str:
+def is_external(zone: str, domain: str) -> bool:
+    """Whether a zone, by its origin, is that of the addresses outside the cluster."""
+    return zone != domain and not zone.endswith(".arpa")
+
+
+def _namespace(record: Record, zone: ZoneFile, domain: str) -> str:
     """Where the object stands that a record is about."""
     name = record.data if record.type == "PTR" else record.owner
-    for parent in (f".svc.{domain}.", f".pod.{domain}."):
+    inside = (f".svc.{domain}.", f".pod.{domain}.")
+    for parent in (f".{zone.origin}.",) if is_external(zone.origin, domain) else inside:
         if name.endswith(parent):
             label = name.removesuffix(parent).rpartition(".")[2]
             return "" if label == "_ent" else label

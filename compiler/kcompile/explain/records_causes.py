@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kcompile.explain.contents import Contents, Endpoint, Pod, Service
-from kcompile.explain.records import Record, ZoneFile
+from kcompile.explain.records import Record, ZoneFile, is_external
 from kcompile.explain.sources import Place
 
 _ADDRESSES = frozenset({"A", "AAAA"})
+_CLUSTER, _NETWORKING = "ClusterConfiguration", "networking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +71,22 @@ def index_of(contents: Contents, zones: Iterable[ZoneFile], places: Mapping[str,
     )
 
 
-def causes(record: Record, index: Index) -> tuple[Cause, ...]:
-    """The Service first, then what is behind it."""
-    return tuple(dict.fromkeys(_causes(record, index)))
+def causes(record: Record, zone: str, index: Index) -> tuple[Cause, ...]:
+    """Of a record in the zone of this origin: the Service first, then what is behind it."""
+    return tuple(dict.fromkeys(_causes(record, zone, index)))
 
 
-def _causes(record: Record, index: Index) -> Iterator[Cause]:
+def _causes(record: Record, zone: str, index: Index) -> Iterator[Cause]:
     owner, services, pods = record.owner, f".svc.{index.domain}.", f".pod.{index.domain}."
     if record.type == "PTR":
         for address in index.addresses.get(record.data, ()):
             if f"{ipaddress.ip_address(address).reverse_pointer}." == owner:
-                yield from _causes(Record(record.data, record.ttl, "A", address), index)
+                forward = Record(record.data, record.ttl, "A", address)
+                yield from _causes(forward, index.domain, index)
+    elif owner == f"{zone}.":
+        yield _zone(zone, index)
+    elif is_external(zone, index.domain):
+        yield from _below_services(record, owner.removesuffix(f".{zone}.").split("."), index)
     elif owner.endswith(services):
         yield from _below_services(record, owner.removesuffix(services).split("."), index)
     elif owner.endswith(pods):
@@ -88,19 +94,25 @@ def _causes(record: Record, index: Index) -> Iterator[Cause]:
     elif record.type in _ADDRESSES and ("kube-system", "kube-dns") in index.services:
         yield _service(index.services["kube-system", "kube-dns"], "", index)
     else:
-        yield Cause("", "", "", _of_the_zone(record, index))
+        yield _zone(zone, index)
 
 
-def _of_the_zone(record: Record, index: Index) -> str:
-    if record.owner.endswith(".arpa."):
-        return "the ranges of Services and pods"
-    return f"the cluster domain {index.domain}"
+def _zone(zone: str, index: Index) -> Cause:
+    """What a record belongs to that is about no object; ClusterConfiguration may say it."""
+    if is_external(zone, index.domain):
+        return Cause("", "", "", f"the external zone {zone}")
+    ranges = "a range of Services or pods, or --dns-reverse-zone"
+    note = f"the cluster domain {zone}" if zone == index.domain else ranges
+    place = index.places.get(_CLUSTER)
+    if place is None or _NETWORKING not in place.fields:
+        return Cause("", "", "", note)
+    return Cause(_CLUSTER, _NETWORKING, place.fields[_NETWORKING], note)
 
 
 def _below_services(record: Record, labels: list[str], index: Index) -> Iterator[Cause]:
     match labels:
         case ["_ent"]:
-            yield Cause("", "", "", _of_the_zone(record, index))
+            yield _zone(index.domain, index)
         case ["_ent", namespace]:
             yield _namespace(namespace, index)
         case [*below, name, namespace] if (namespace, name) in index.services:
@@ -123,7 +135,7 @@ def _below_pods(record: Record, labels: list[str], index: Index) -> Iterator[Cau
         case ["_ent", namespace]:
             yield _namespace(namespace, index)
         case _:
-            yield Cause("", "", "", _of_the_zone(record, index))
+            yield _zone(index.domain, index)
 
 
 def _location(record: Record, below: list[str], service: Service, index: Index) -> Iterator[Cause]:

@@ -20,7 +20,11 @@ def records_table(sets: Sequence[RecordSet]) -> str:
 
 def wide_records_table(sets: Sequence[RecordSet], index: Index) -> str:
     rows = [
-        (*_row(record), each.zone.origin, *_objects_and_positions(causes(record, index)))
+        (
+            *_row(record),
+            each.zone.origin,
+            *_objects_and_positions(causes(record, each.zone.origin, index)),
+        )
         for each in sets
         for record in each.records
     ]
@@ -43,7 +47,7 @@ def record_object(each: RecordSet, index: Index) -> Object:
             "zone": each.zone.origin,
             "type": first.type,
             "ttl": first.ttl,
-            "records": [_data(record, index) for record in each.records],
+            "records": [_data(record, each.zone.origin, index) for record in each.records],
         },
     }
 
@@ -61,7 +65,9 @@ def describe_name(sets: Sequence[RecordSet], index: Index) -> str:
     for each in sets:
         for record in each.records:
             text += f"  {record.type} {record.data} (TTL {record.ttl})\n"
-            rows = table(map(_cause_row, causes(record, index)), DESCRIBE_PADDING, "    ")
+            rows = table(
+                map(_cause_row, causes(record, each.zone.origin, index)), DESCRIBE_PADDING, "    "
+            )
             text += "".join(f"{row.rstrip()}\n" for row in rows.splitlines())
     return text
 
@@ -87,7 +93,7 @@ def _objects_and_positions(found: Sequence[Cause]) -> tuple[str, str]:
     )
 
 
-def _data(record: Record, index: Index) -> Object:
+def _data(record: Record, zone: str, index: Index) -> Object:
     found = [
         {
             key: value
@@ -99,7 +105,7 @@ def _data(record: Record, index: Index) -> Object:
             )
             if value
         }
-        for each in causes(record, index)
+        for each in causes(record, zone, index)
     ]
     return {"data": record.data, "causes": found}
 
