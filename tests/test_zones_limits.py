@@ -4,16 +4,20 @@ from ipaddress import ip_address
 
 import pytest
 
+from kcompile.address import parse_cidr
+from kcompile.lower.crowds import check_crowds
 from kcompile.lower.limits import check_names
 from kcompile.lower.zones import lower_zones
+from kcompile.model import DnsSettings
 from kcompile.planned import Plan
-from plan_builder import plan, port, service
+from kcompile.problems import Severity, severity
+from plan_builder import plan, pod, port, service, with_dns, workload
 
 LONG = "n" * 63
 
 
 def codes(of: Plan) -> list[str]:
-    return [finding.code.value for finding in check_names(of)]
+    return [finding.code.value for finding in (*check_names(of), *check_crowds(of))]
 
 
 def domain_of(length: int) -> str:
@@ -100,20 +104,109 @@ def test_an_external_name_with_a_label_too_long() -> None:
     assert (finding.code.value, finding.path) == ("KC501", ("spec", "externalName"))
 
 
-def test_more_records_than_a_message_holds() -> None:
-    def headless(count: int, named: bool) -> Plan:
-        first = int(ip_address("10.244.0.1"))
-        ips = [str(ip_address(first + i)) for i in range(count)]
-        db = (
-            service("default/db", headless=True, ports=[port(80, *ips, name="pg")])
-            if named
-            else service("default/db", headless=True, portless=ips)
-        )
-        return plan(services=[db])
+def headless(count: int, *, named: bool = False) -> Plan:
+    """A headless Service with so many endpoints, with or without a port."""
+    first = int(ip_address("10.244.0.1"))
+    ips = [str(ip_address(first + i)) for i in range(count)]
+    db = (
+        service("default/db", headless=True, ports=[port(80, *ips, name="pg")])
+        if named
+        else service("default/db", headless=True, portless=ips)
+    )
+    return plan(services=[db])
 
-    assert codes(headless(4090, named=False)) == []
-    (finding,) = check_names(headless(4095, named=False))
+
+def test_more_records_than_a_message_holds() -> None:
+    assert codes(headless(4090)) == ["KC504"]
+    (finding,) = check_crowds(headless(4095))
     assert finding.code.value == "KC503"
     assert "4095 A records at 'db.default.svc.cluster.local.' need 65566 octets" in finding.message
-    assert codes(headless(1000, named=True)) == []
+    assert codes(headless(1000, named=True)) == ["KC504"]
     assert codes(headless(1300, named=True)) == ["KC503", "KC503"]
+
+
+def test_more_ports_than_a_message_holds() -> None:
+    web = service("default/web", "10.96.0.7", ports=[port(n) for n in range(1, 1700)])
+    (finding,) = check_crowds(plan(services=[web]))
+    assert (finding.code.value, finding.path) == ("KC503", ("spec",))
+    assert finding.message.startswith("Service default/web: 1699 SRV records at 'web.default.svc.")
+
+
+def test_more_records_at_a_name_than_bind_loads_by_itself() -> None:
+    assert codes(headless(100, named=True)) == []
+    (finding,) = check_crowds(headless(101, named=True))
+    assert (finding.code.value, severity(finding.code)) == ("KC504", Severity.NOTE)
+    assert finding.message.startswith("Service default/db: 101 A records at 'db.default.svc.")
+    assert finding.hint.startswith("in named.conf: max-records-per-type 101;")
+
+
+def test_many_endpoints_crowd_no_name_unless_they_share_it() -> None:
+    ips = [f"10.244.1.{n}" for n in range(1, 120)]
+    web = service("default/web", "10.96.0.7", ports=[port(80, *ips)])
+    assert codes(plan(services=[web])) == []
+    twins = service("default/web", "10.96.0.7", ports=[port(80, *(f"{ip}/twin" for ip in ips))])
+    (finding,) = check_crowds(plan(services=[twins]))
+    assert "119 A records at 'twin.web.default.svc.cluster.local.'" in finding.message
+
+
+def test_one_address_of_many_services_has_many_names() -> None:
+    services = [
+        service(f"default/s{n:03}", headless=True, ports=[port(80, "10.244.1.5")])
+        for n in range(101)
+    ]
+    (finding,) = check_crowds(plan(services=services))
+    assert finding.code.value == "KC504"
+    assert finding.message.startswith(
+        "Service default/s100: 101 PTR records for 10.244.1.5; BIND loads no zone with more than"
+    )
+    assert codes(plan(services=services, pod_cidrs=["10.0.0.0/16"])) == []
+    canonical = with_dns(plan(services=services), DnsSettings(ptr="canonical"))
+    assert codes(canonical) == []
+    assert codes(plan(services=services[:100])) == []
+
+
+def test_a_name_that_starts_with_a_dash() -> None:
+    odd = service("default/db", headless=True, portless=["::1:5", "0:0:1::5", "2001:db8::5"])
+    (finding,) = check_names(plan(services=[odd]))
+    assert finding.code.value == "KC504"
+    assert finding.message == (
+        "Service default/db: --1-5 in a DNS name starts with a dash, and BIND loads no such zone"
+    )
+    assert codes(plan(services=[service("default/db", portless=["::1:5/own"])])) == []
+    pods = plan(pods=[pod(workload("default/web"), 0, "::1:5")])
+    assert codes(pods) == []
+    assert codes(with_dns(pods, DnsSettings(pod_records=True))) == ["KC504"]
+
+
+def test_names_below_an_underscore() -> None:
+    assert codes(with_dns(plan(), DnsSettings(zonal=True))) == ["KC504"]
+
+
+def test_the_names_of_pods_count() -> None:
+    dns = DnsSettings(pod_records=True)
+    of = plan(
+        pods=[pod(workload(f"{LONG}/web"), 0, "10.244.1.5")],
+        domain=domain_of(253 - len(f"10-244-1-5.{LONG}.pod.")),
+    )
+    assert codes(with_dns(of, dns)) == []
+    longer = plan(pods=of.pods, domain=domain_of(254 - len(f"10-244-1-5.{LONG}.pod.")))
+    assert codes(longer) == []
+    assert codes(with_dns(longer, dns)) == ["KC501"]
+
+
+def test_the_names_of_an_external_zone_count() -> None:
+    web = service(
+        f"{LONG}/{LONG}", "10.96.0.7", external_ips=["192.0.2.5"], ports=[port(80, name="http")]
+    )
+    room = 253 - len(f"_http._tcp.{LONG}.{LONG}.")
+    fits = DnsSettings(external_zone=domain_of(room))
+    assert codes(with_dns(plan(services=[web]), fits)) == []
+    assert codes(
+        with_dns(plan(services=[web]), DnsSettings(external_zone=domain_of(room + 1)))
+    ) == ["KC501"]
+
+
+def test_a_listed_range_that_ends_within_an_octet() -> None:
+    dns = DnsSettings(reverse_ranges=(parse_cidr("192.0.2.128/25"),))
+    (finding,) = check_names(with_dns(plan(), dns))
+    assert (finding.code.value, finding.label) == ("KC502", "--dns-reverse-zone")

@@ -95,6 +95,7 @@ class Code(Enum):
     NAME_TOO_LONG = "KC501"
     NO_DNS_RECORD = "KC502"
     TOO_MANY_RECORDS = "KC503"
+    BIND_OPTION = "KC504"
 
     # 6xx: the bundle on disk
     NOT_A_BUNDLE = "KC601"
@@ -149,6 +150,7 @@ _NOTES = frozenset(
         Code.FOR_ANOTHER_PROXY,
         Code.NO_EXTERNAL_ADDRESS,
         Code.NEARLY_FULL,
+        Code.BIND_OPTION,
         Code.LOCK_OLD,
     }
 )

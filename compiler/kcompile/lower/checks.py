@@ -4,6 +4,7 @@ written."""
 from collections.abc import Iterator
 
 from kcompile.load.locate import problems_of
+from kcompile.lower.crowds import check_crowds
 from kcompile.lower.limits import check_names
 from kcompile.lower.resolv import check_resolv
 from kcompile.planned import Plan
@@ -15,7 +16,9 @@ _REMEMBERED_CLIENTS = 100
 
 def check_lowering(plan: Plan) -> tuple[Problem, ...]:
     """Warnings. Raises InputError where a name does not fit."""
-    problems = problems_of((*check_names(plan), *check_resolv(plan), *_on_packets(plan)))
+    problems = problems_of(
+        (*check_names(plan), *check_crowds(plan), *check_resolv(plan), *_on_packets(plan))
+    )
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InputError(problems)
     return problems

@@ -6,6 +6,7 @@ from kcompile.address import Family
 from kcompile.lower.lines import marker
 from kcompile.lower.names import NamedService, name_service
 from kcompile.lower.records import addressed_lines, headless_lines
+from kcompile.model import DnsSettings
 from kcompile.planned import Plan, PlannedService
 
 
@@ -19,12 +20,19 @@ def external_lines(plan: Plan) -> Iterator[str]:
     for namespace in sorted(below):
         yield marker(f"{namespace}.{zone}.", dns.ttl)
         for service in below[namespace]:
-            if service.headless:
-                yield from headless_lines(name_service(service, zone, dns), dns)
-            elif addresses := external_addresses(service):
-                # Its endpoints are inside: they have no names here.
-                named = NamedService(service, f"{service.name}.{namespace}.{zone}.", ())
-                yield from addressed_lines(named, addresses, dns)
+            yield from external_service_lines(service, dns)
+
+
+def external_service_lines(service: PlannedService, dns: DnsSettings) -> list[str]:
+    """All that the zone holds of a Service; nothing if it is inside only."""
+    if service.headless:
+        return headless_lines(name_service(service, dns.external_zone, dns), dns)
+    addresses = external_addresses(service)
+    if not addresses:
+        return []
+    # Its endpoints are inside: they have no names here.
+    name = f"{service.name}.{service.namespace}.{dns.external_zone}."
+    return addressed_lines(NamedService(service, name, ()), addresses, dns)
 
 
 def external_addresses(service: PlannedService) -> list[tuple[Family, int]]:

@@ -1,24 +1,28 @@
-"""What DNS cannot hold of a plan: names too long, too many records at a name, no name at all."""
+"""What DNS cannot hold of a plan: names too long, or no name at all."""
 
 from collections.abc import Iterator
-from itertools import groupby
 
-from kcompile.address import Cidr
-from kcompile.ir import Record, read_record
-from kcompile.lower.names import MAX_LABEL, alias, name_service
+from kcompile.address import Cidr, Family, format_ip
+from kcompile.lower.external import external_service_lines
+from kcompile.lower.names import (
+    MAX_LABEL,
+    alias,
+    endpoint_label,
+    name_service,
+    own_label,
+    ready,
+)
 from kcompile.lower.records import service_lines
 from kcompile.lower.reverse import cut, reverse_origin
+from kcompile.lower.zonal import ZoneOf, zones_of
 from kcompile.model import Key, Namespace
-from kcompile.planned import Plan, PlannedService
+from kcompile.planned import Plan, PlannedPod, PlannedService
 from kcompile.problems import Code, Finding, printable
 from kcompile.source import Path
 
 _MAX_NAME = 253  # characters without the last dot: 255 octets in a message (RFC 1035, 2.3.4)
-_MAX_MESSAGE = 65535  # octets; what TCP carries at once (RFC 1035, 4.2.2)
-_HEADER = 12  # octets; RFC 1035, 4.1.1
-_RECORD_HEAD = 12  # octets; compressed owner, type, class, TTL, length of the data
-_SAFE_COUNT = 200  # records of the longest names still fit a message
-_LONGEST_ENDPOINT = MAX_LABEL + 1  # characters of a host name, and a dot
+_LONGEST_BELOW = MAX_LABEL + len(".prefer._zone.")  # what a Service's name is the end of
+_LONGEST_ADDRESS = len("ffff-ffff-ffff-ffff-ffff-ffff-ffff-ffff.")
 _LONGEST_FIXED = "dns-version"  # of the names right below the cluster domain
 
 _CLUSTER = Key("ClusterConfiguration", "", "")
@@ -31,14 +35,15 @@ def check_names(plan: Plan) -> tuple[Finding, ...]:
     if wrong:
         # Every other name would be too long for the same reason.
         return (_finding(plan, _CLUSTER, ("networking", "dnsDomain"), wrong),)
-    findings = [*_ranges(plan)]
+    findings = [*_ranges(plan), *_odd_names(plan)]
     findings += [
         _of_namespace(plan, namespace, wrong)
         for namespace in plan.namespaces
-        if (wrong := _too_long(f"_ent.{namespace.name}.svc.{domain}"))
+        if (wrong := _too_long(_longest_of_namespace(plan, namespace)))
     ]
+    zones = zones_of(plan) if plan.settings.dns.zonal else None
     for service in plan.services:
-        findings += _service(plan, service, f"{service.name}.{service.namespace}.svc.{domain}")
+        findings += _service(plan, service, zones)
     return tuple(findings)
 
 
@@ -78,23 +83,72 @@ def _ranges(plan: Plan) -> Iterator[Finding]:
     ranges = [("serviceSubnet", cidr) for cidr in settings.service_cidrs]
     ranges += [("podSubnet", cidr) for cidr in settings.pod_cidrs]
     for field, cidr in ranges:
-        zone = cut(cidr)[0]
-        if zone.prefix < cidr.prefix:
-            yield _finding(
-                plan, _CLUSTER, ("networking", field), _strangers(cidr, zone), Code.NO_DNS_RECORD
-            )
+        if message := _strangers(cidr):
+            yield _finding(plan, _CLUSTER, ("networking", field), message, Code.NO_DNS_RECORD)
+    for cidr in settings.dns.reverse_ranges:
+        if message := _strangers(cidr):
+            yield Finding(Code.NO_DNS_RECORD, None, (), message, label="--dns-reverse-zone")
 
 
-def _strangers(cidr: Cidr, zone: Cidr) -> str:
+def _strangers(cidr: Cidr) -> str:
+    zone = cut(cidr)[0]
+    if zone.prefix >= cidr.prefix:
+        return ""
     origin = reverse_origin(zone)
     return f"the reverse zone {origin} for {cidr} has no names for the rest of {zone}"
 
 
-def _service(plan: Plan, service: PlannedService, name: str) -> Iterator[Finding]:
+def _odd_names(plan: Plan) -> Iterator[Finding]:
+    """Addresses at names that are no host names (RFC 952), which BIND refuses unless told."""
+    hint = "in named.conf: check-names primary ignore;"
+    if plan.settings.dns.zonal:
+        message = "names below _zone are no host names, and BIND loads no zone with their addresses"
+        yield Finding(Code.BIND_OPTION, None, (), message, hint, label="--dns-zonal")
+    odd = [(service.key, ip) for service in plan.services for ip in _unnamed6(plan, service)]
+    if plan.settings.dns.pod_records:
+        odd += [(pod.workload.key, pod.ipv6) for pod in plan.pods if pod.ipv6]
+    # An address that is written with "::" in front has two groups of zeros there.
+    labels = ((key, endpoint_label(6, format_ip(6, ip))) for key, ip in odd if not ip >> 96)
+    for key, label in dict(each for each in labels if each[1].startswith("-")).items():
+        message = f"{key}: {label} in a DNS name starts with a dash, and BIND loads no such zone"
+        yield Finding(Code.BIND_OPTION, plan.origins.get(key), ("spec",), message, hint)
+
+
+def _unnamed6(plan: Plan, service: PlannedService) -> Iterator[int]:
+    """IPv6 addresses that are names of endpoints."""
+    for group in (service.portless6, *(port.endpoints6 for port in service.ports)):
+        for endpoint in ready(group):
+            if not own_label(endpoint, plan.settings.dns):
+                yield endpoint.ip
+
+
+def _longest_of_namespace(plan: Plan, namespace: Namespace) -> str:
+    """The longest of the names that are there without a Service."""
+    dns, own = plan.settings.dns, f"{namespace.name}.svc.{plan.settings.cluster_domain}"
+    names = [f"_ent.{own}"]
+    if dns.external_zone:
+        names.append(f"_ent.{namespace.name}.{dns.external_zone}")
+    if dns.pod_records and len(own) + _LONGEST_ADDRESS > _MAX_NAME:
+        addresses = (
+            (f, ip) for p in plan.pods for f, ip in _ips(p) if p.namespace == namespace.name
+        )
+        names += [f"{endpoint_label(f, format_ip(f, ip))}.{own}" for f, ip in addresses]
+    return max(names, key=len)
+
+
+def _ips(pod: PlannedPod) -> Iterator[tuple[Family, int]]:
+    if pod.ipv4:
+        yield 4, pod.ipv4
+    if pod.ipv6:
+        yield 6, pod.ipv6
+
+
+def _service(plan: Plan, service: PlannedService, zones: ZoneOf | None) -> Iterator[Finding]:
+    name = f"{service.name}.{service.namespace}.svc.{plan.settings.cluster_domain}"
     if service.type == "ExternalName":
         yield from _external(plan, service, name)
         return
-    if wrong := _too_long(_longest(service, name)):
+    if wrong := _too_long(_longest(plan, service, name, zones)):
         yield _finding(plan, service.key, ("metadata", "name"), wrong)
         return
     for index, port in enumerate(service.ports):
@@ -106,7 +160,6 @@ def _service(plan: Plan, service: PlannedService, name: str) -> Iterator[Finding
             )
             path: Path = ("spec", "ports", index, "name")
             yield _finding(plan, service.key, path, message, Code.NO_DNS_RECORD)
-    yield from _crowds(plan, service)
 
 
 def _external(plan: Plan, service: PlannedService, name: str) -> Iterator[Finding]:
@@ -123,45 +176,16 @@ def _external(plan: Plan, service: PlannedService, name: str) -> Iterator[Findin
         yield _finding(plan, service.key, ("metadata", "name"), wrong)
 
 
-def _longest(service: PlannedService, name: str) -> str:
-    """The longest of a Service's names, but for ports whose label alone is too long."""
-    names = [name]
-    for port in service.ports:
-        spec = port.spec
-        if spec.name and len(spec.name) < MAX_LABEL:
-            names.append(f"_{spec.name}._{spec.protocol.lower()}.{name}")
-    if len(name) + _LONGEST_ENDPOINT > _MAX_NAME:
-        names += [f"{host[0]}.{name}" for host in name_service(service, "").hosts]
-    return max(names, key=len)
-
-
-def _crowds(plan: Plan, service: PlannedService) -> Iterator[Finding]:
-    """Records of one name and type that no message can hold: BIND then refuses the whole zone."""
-    entries = len(service.portless4) + len(service.portless6)
-    entries += sum(len(port.endpoints4) + len(port.endpoints6) for port in service.ports)
-    if not service.headless or entries < _SAFE_COUNT:
-        return
-    settings = plan.settings
-    named = name_service(service, f"svc.{settings.cluster_domain}", settings.dns)
-    lines = "".join(service_lines(named, settings.dns)).splitlines()
-    records = map(read_record, lines)
-    for (owner, kind), group in groupby(records, key=lambda record: (record.owner, record.type)):
-        same = tuple(group)
-        size = _HEADER + len(owner) + 5 + sum(map(_size, same))
-        if size > _MAX_MESSAGE:
-            message = (
-                f"{len(same)} {kind} records at {printable(owner)} need {size} octets; "
-                f"a DNS message has at most {_MAX_MESSAGE}"
-            )
-            yield _finding(plan, service.key, ("spec",), message, Code.TOO_MANY_RECORDS)
-
-
-def _size(record: Record) -> int:
-    """Octets of a record in a message that compresses nothing but the owner."""
-    match record.type:
-        case "A":
-            return _RECORD_HEAD + 4
-        case "AAAA":
-            return _RECORD_HEAD + 16
-        case _:
-            return _RECORD_HEAD + 6 + len(record.data.rpartition(" ")[2]) + 1
+def _longest(plan: Plan, service: PlannedService, name: str, zones: ZoneOf | None) -> str:
+    """The longest of a Service's names, but for ports whose label alone is too long; itself where
+    no name below it can be too long."""
+    dns = plan.settings.dns
+    outside = f"{service.name}.{service.namespace}.{dns.external_zone}"
+    lines: list[str] = []
+    if len(name) + _LONGEST_BELOW > _MAX_NAME:
+        named = name_service(service, f"svc.{plan.settings.cluster_domain}", dns)
+        lines += service_lines(named, dns, zones)
+    if dns.external_zone and len(outside) + _LONGEST_BELOW > _MAX_NAME:
+        lines += external_service_lines(service, dns)
+    owners = [line.partition(". ")[0] for line in "".join(lines).splitlines()]
+    return max((name, *owners), key=len)

@@ -63,8 +63,9 @@ def own_label(endpoint: Endpoint, dns: DnsSettings) -> str:
 
 
 def ready(endpoints: Iterable[Endpoint]) -> Iterator[Endpoint]:
-    """The endpoints that have names: unready ones are not shown."""
-    return (endpoint for endpoint in endpoints if endpoint.state.ready)
+    """The endpoints that have names. Unready ones are not shown, and what each node has for itself
+    is not one host."""
+    return (each for each in endpoints if each.state.ready and not each.everywhere)
 
 
 def alias(service: PlannedService, name: str) -> str:
@@ -88,7 +89,7 @@ def _hosts(service: PlannedService, name: str, family: Family, dns: DnsSettings)
         numbers[endpoint.ip, own_label(endpoint, dns)] = []
     for port in service.ports:
         for endpoint in port.endpoints(family):
-            # What each node has for itself is not one host, so it has no name.
+            # As `ready` says, without its calls.
             if not endpoint.state.ready or endpoint.everywhere:
                 continue
             # Without the call for most: there may be 100,000.

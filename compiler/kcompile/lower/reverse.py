@@ -5,9 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kcompile.address import BITS, Cidr, Family
 from kcompile.lower.names import NamedService
+from kcompile.model import Settings
 
 Pointer = tuple[int, str]
 """An address and a name that it has."""
+
+
+def zone_ranges(settings: Settings) -> frozenset[Cidr]:
+    """The ranges of all reverse zones of a cluster."""
+    whole = (*settings.service_cidrs, *settings.pod_cidrs, *settings.dns.reverse_ranges)
+    return frozenset(zone for cidr in whole for zone in cut(cidr))
 
 
 def cut(cidr: Cidr) -> tuple[Cidr, ...]:

@@ -14,7 +14,13 @@ from kcompile.lower.external import external_lines
 from kcompile.lower.lines import address_lines, marker
 from kcompile.lower.names import NamedService, endpoint_label, name_services
 from kcompile.lower.records import service_lines
-from kcompile.lower.reverse import cut, pointer_lines, pointers, reverse_origin, share_out
+from kcompile.lower.reverse import (
+    pointer_lines,
+    pointers,
+    reverse_origin,
+    share_out,
+    zone_ranges,
+)
 from kcompile.lower.zonal import zones_of
 from kcompile.planned import Plan, PlannedService
 
@@ -128,10 +134,8 @@ def _namespaces(plan: Plan, services: Sequence[NamedService], parent: str) -> It
 
 
 def _reverse(plan: Plan, services: Sequence[NamedService]) -> Iterator[Zone]:
-    settings = plan.settings
-    dns = settings.dns
-    whole = (*settings.service_cidrs, *settings.pod_cidrs, *dns.reverse_ranges)
-    ranges = {zone for cidr in whole for zone in cut(cidr)}
+    dns = plan.settings.dns
+    ranges = zone_ranges(plan.settings)
     for family in _FAMILIES:
         found = pointers(services, family)
         for zone, share in share_out(ranges, found, family).items():

@@ -1,0 +1,124 @@
+"""Records of one name and type that are too many for a message, or for BIND as it comes."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+
+from kcompile.address import Family, format_ip
+from kcompile.ir import Record, read_record
+from kcompile.lower.external import external_service_lines
+from kcompile.lower.names import name_service, ready
+from kcompile.lower.records import service_lines
+from kcompile.lower.reverse import zone_ranges
+from kcompile.lower.zonal import zones_of
+from kcompile.planned import Plan, PlannedService
+from kcompile.problems import Code, Finding, printable
+
+_MAX_MESSAGE = 65535  # octets; what TCP carries at once (RFC 1035, 4.2.2)
+_HEADER = 12  # octets; RFC 1035, 4.1.1
+_QUESTION = 5  # octets; length of the root, type, class
+_RECORD_HEAD = 12  # octets; compressed owner, type, class, TTL, length of the data
+_BIND_LIMIT = 100  # records; max-records-per-type of BIND 9.18.28 and later, unless it is set
+_FAMILIES: tuple[Family, ...] = (4, 6)
+
+
+def check_crowds(plan: Plan) -> Iterator[Finding]:
+    zones = zones_of(plan) if plan.settings.dns.zonal else None
+    for service in plan.services:
+        if _may_crowd(service):
+            yield from _of_service(plan, service, zones)
+    if plan.settings.dns.ptr == "all" and len(plan.services) > _BIND_LIMIT:
+        yield from _of_addresses(plan)
+
+
+def _may_crowd(service: PlannedService) -> bool:
+    """Whether more than BIND's limit can be at a name: endpoints of a headless Service, ports of
+    another, endpoints that share a host name."""
+    if len(service.ports) > _BIND_LIMIT:
+        return True
+    groups = [service.portless4, service.portless6]
+    groups += [group for port in service.ports for group in (port.endpoints4, port.endpoints6)]
+    if sum(map(len, groups)) <= _BIND_LIMIT:
+        return False
+    return service.headless or any(each.hostname for group in groups for each in group)
+
+
+def _of_service(
+    plan: Plan, service: PlannedService, zones: Mapping[str, str] | None
+) -> Iterator[Finding]:
+    """Every set that no message holds; if there is none, the largest that BIND refuses."""
+    dns = plan.settings.dns
+    named = name_service(service, f"svc.{plan.settings.cluster_domain}", dns)
+    lines = service_lines(named, dns, zones)
+    if dns.external_zone:
+        lines += external_service_lines(service, dns)
+    sets = _sets(lines)
+    too_large = [each for each in sets if _size(each) > _MAX_MESSAGE]
+    for records in too_large:
+        message = (
+            f"{_said(records)} need {_size(records)} octets;"
+            f" a DNS message has at most {_MAX_MESSAGE}"
+        )
+        yield _finding(plan, service, Code.TOO_MANY_RECORDS, message)
+    largest = max(sets, key=len, default=())
+    if len(largest) > _BIND_LIMIT and not too_large:
+        yield _for_bind(plan, service, _said(largest), len(largest))
+
+
+def _sets(lines: Iterable[str]) -> list[tuple[Record, ...]]:
+    records = map(read_record, "".join(lines).splitlines())
+    groups = groupby(records, key=lambda record: (record.owner, record.type))
+    return [tuple(group) for _, group in groups]
+
+
+def _said(records: tuple[Record, ...]) -> str:
+    return f"{len(records)} {records[0].type} records at {printable(records[0].owner)}"
+
+
+def _size(records: tuple[Record, ...]) -> int:
+    """Octets of a message that compresses nothing but the owner."""
+    question = len(records[0].owner) + _QUESTION
+    return _HEADER + question + sum(_RECORD_HEAD + _data_size(record) for record in records)
+
+
+def _data_size(record: Record) -> int:
+    match record.type:
+        case "A":
+            return 4
+        case "AAAA":
+            return 16
+        case _:
+            # An SRV record: priority, weight, port, and the target with a length for its root.
+            return 6 + len(record.data.rpartition(" ")[2]) + 1
+
+
+def _of_addresses(plan: Plan) -> Iterator[Finding]:
+    """Addresses that so many Services lead to that their way back has too many names."""
+    for family in _FAMILIES:
+        names: Counter[int] = Counter()
+        last: dict[int, PlannedService] = {}
+        for service in plan.services:
+            groups = [port.endpoints(family) for port in service.ports]
+            groups.append(service.portless4 if family == 4 else service.portless6)
+            addresses = {endpoint.ip for group in groups for endpoint in ready(group)}
+            names.update(addresses)
+            last |= dict.fromkeys(addresses, service)
+        crowded = sorted(ip for ip, count in names.items() if count > _BIND_LIMIT)
+        ranges = zone_ranges(plan.settings) if crowded else ()
+        for ip in crowded:
+            if any(zone.family == family and ip in zone for zone in ranges):
+                said = f"{names[ip]} PTR records for {format_ip(family, ip)}"
+                yield _for_bind(plan, last[ip], said, names[ip])
+
+
+def _for_bind(plan: Plan, service: PlannedService, said: str, count: int) -> Finding:
+    message = f"{said}; BIND loads no zone with more than {_BIND_LIMIT} of a kind at a name"
+    hint = f"in named.conf: max-records-per-type {count}; (9.18.28 and later have it)"
+    return _finding(plan, service, Code.BIND_OPTION, message, hint)
+
+
+def _finding(
+    plan: Plan, service: PlannedService, code: Code, message: str, hint: str = ""
+) -> Finding:
+    origin = plan.origins.get(service.key)
+    return Finding(code, origin, ("spec",), f"{service.key}: {message}", hint)
