@@ -44,7 +44,7 @@ def resolve_settings(
     domain = reader.domain()
     node_port_addresses = reader.node_port_addresses()
     dns, wrong_dns = resolve_dns(flags, domain.value)
-    node_dns, wrong_dns = resolve_node_dns(flags, services.value, pods.value)
+    node_dns, wrong_node_dns = resolve_node_dns(flags, services.value, pods.value)
     settings = Settings(
         pod_cidrs=pods.value,
         service_cidrs=services.value,
@@ -66,6 +66,7 @@ def resolve_settings(
     return settings, (
         *reader.findings,
         *wrong_dns,
+        *wrong_node_dns,
         *check_ranges(pods, services),
         *check_node_masks(pods, node_masks),
         *_check_domain(domain),
