@@ -184,6 +184,15 @@ def test_a_build_that_fails_leaves_the_file(run: Run) -> None:
     assert refused(run)
 
 
+def test_a_file_that_cannot_be_written_keeps_the_lock_as_it_was(run: Run) -> None:
+    before = run.tree()
+    answer = run("build", "m", *RANGES, "--zone-serial", f"nowhere/{FILE}")
+    assert answer.code == 1
+    message = f"nowhere/{FILE}:1:1: KC603: the serials cannot be written: there is no such folder"
+    assert answer.err.splitlines()[-1] == message
+    assert run.tree() == before
+
+
 def test_builds_in_different_folders_wait_for_the_file(run: Run) -> None:
     run.service("other/a.yaml", "a")
     run.write("serials/none", "")

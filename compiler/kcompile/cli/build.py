@@ -20,7 +20,7 @@ from kcompile.cli.compile import (
 )
 from kcompile.cli.inputs import SUFFIXES
 from kcompile.cli.lock_file import held_files, lock_timeout_option
-from kcompile.cli.serial_file import Numbered, number_zones, serial_options
+from kcompile.cli.serial_file import Numbered, number_zones, refuse_unwritable, serial_options
 from kcompile.source import shown_name
 
 EXIT_DIFFERENCES = 3
@@ -137,6 +137,8 @@ def _write(compiled: Compiled, numbered: Numbered | None, output: Path) -> None:
     from kcompile.bundle.write import write_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
+    if numbered:
+        refuse_unwritable(numbered)
     files = make_files(compiled.planned, numbered.zones if numbered else None)
     path = compiled.lock_path
     lock = (path, compiled.planned.lock.encode()) if path else None

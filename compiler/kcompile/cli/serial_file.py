@@ -1,5 +1,6 @@
 """`--zone-serial` and `--serial` of build: the file of rising serials."""
 
+import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import click
 
 from kcompile.lower.serials import Serials, give_serials
 from kcompile.lower.serials_text import broken_serials, format_serials, parse_serials
+from kcompile.problems import Code, InputError, Problem
+from kcompile.source import Position
 
 if TYPE_CHECKING:
     from kcompile.ir import Zone
@@ -66,6 +69,16 @@ def number_zones(zones: "tuple[Zone, ...]", path: Path, chosen: int | None) -> N
     numbered, new = give_serials(zones, old, chosen)
     raised = sum(1 for key, entry in new.entries.items() if entry != old.entries.get(key))
     return Numbered(path, numbered, before or "", format_serials(new), raised)
+
+
+def refuse_unwritable(numbered: Numbered) -> None:
+    """Before anything is written: the lock, which comes first, shall not change alone."""
+    folder = numbered.path.parent
+    if numbered.differs and not os.access(folder, os.W_OK | os.X_OK):
+        reason = "the folder is not writable" if folder.is_dir() else "there is no such folder"
+        position = Position(str(numbered.path), 1, 1)
+        message = f"the serials cannot be written: {reason}"
+        raise InputError([Problem(Code.NOT_WRITABLE, position, message)])
 
 
 def _read(path: Path) -> str | None:
