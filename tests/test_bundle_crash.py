@@ -33,6 +33,7 @@ def bundle(word: str) -> Files:
 
 
 BEFORE, AFTER = bundle("before"), bundle("after")
+EVERYTHING = ["bundle", "kcompile.lock", "zones.serials"]
 
 
 def two_renames(_one: Path, _other: Path) -> None:
@@ -64,7 +65,10 @@ def names_in(folder: Path) -> list[str]:
 
 def write(folder: Path, files: Files, exchange: Exchange = exchange_names) -> None:
     word = b"before\n" if files is BEFORE else b"after\n"
-    write_bundle(folder / "bundle", files, lock=(folder / "kcompile.lock", word), exchange=exchange)
+    lock, serials = folder / "kcompile.lock", folder / "zones.serials"
+    write_bundle(
+        folder / "bundle", files, lock=(lock, word), serials=(serials, word), exchange=exchange
+    )
 
 
 @pytest.mark.parametrize("exchange", [exchange_names, two_renames])
@@ -83,25 +87,27 @@ def test_killed_at_any_moment(tmp_path: Path, exchange: Exchange) -> None:
         time.sleep(moments.uniform(0, 0.03))
         os.kill(child, signal.SIGKILL)
         assert signal_of(child) == signal.SIGKILL
-        assert lock.read_bytes() in {b"before\n", b"after\n"}
+        for kept in (lock, tmp_path / "zones.serials"):
+            assert kept.read_bytes() in {b"before\n", b"after\n"}
         place = target
         if exchange is two_renames and not target.exists():
             place = beside(target, "old")  # from where the next build takes it back
         assert () in (check_bundle(place, BEFORE), check_bundle(place, AFTER))
         write(tmp_path, BEFORE)
         assert check_bundle(target, BEFORE) == ()
-        assert names_in(tmp_path) == ["bundle", "kcompile.lock"]
+        assert names_in(tmp_path) == EVERYTHING
 
 
 def test_killed_before_the_exchange(tmp_path: Path) -> None:
     write(tmp_path, BEFORE)
     child = started(lambda: write(tmp_path, AFTER, lambda _one, _other: kill_self()))
     assert signal_of(child) == signal.SIGKILL
-    assert (tmp_path / "kcompile.lock").read_bytes() == b"after\n"
+    for kept in EVERYTHING[1:]:
+        assert (tmp_path / kept).read_bytes() == b"after\n"
     assert check_bundle(tmp_path / "bundle", BEFORE) == ()
     write(tmp_path, AFTER)
     assert check_bundle(tmp_path / "bundle", AFTER) == ()
-    assert names_in(tmp_path) == ["bundle", "kcompile.lock"]
+    assert names_in(tmp_path) == EVERYTHING
 
 
 def test_killed_after_the_exchange(tmp_path: Path) -> None:
@@ -114,7 +120,7 @@ def test_killed_after_the_exchange(tmp_path: Path) -> None:
     assert signal_of(child) == signal.SIGKILL
     assert check_bundle(tmp_path / "bundle", AFTER) == ()
     write(tmp_path, AFTER)
-    assert names_in(tmp_path) == ["bundle", "kcompile.lock"]
+    assert names_in(tmp_path) == EVERYTHING
 
 
 def test_killed_between_two_renames(tmp_path: Path) -> None:
@@ -126,7 +132,7 @@ def test_killed_between_two_renames(tmp_path: Path) -> None:
     write(tmp_path, AFTER)
     assert check_bundle(target, AFTER) == ()
     assert (target / "dns" / "00").stat().st_ino == kept
-    assert names_in(tmp_path) == ["bundle", "kcompile.lock"]
+    assert names_in(tmp_path) == EVERYTHING
 
 
 def test_a_refused_build_takes_the_first_rename_back(tmp_path: Path) -> None:
@@ -137,7 +143,7 @@ def test_a_refused_build_takes_the_first_rename_back(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"notes\.txt"):
         write(tmp_path, AFTER)
     assert (target / "notes.txt").read_text() == "mine"
-    assert names_in(tmp_path) == ["bundle", "kcompile.lock"]
+    assert names_in(tmp_path) == EVERYTHING
 
 
 def test_what_a_killed_lock_writer_left_is_removed(tmp_path: Path) -> None:
@@ -145,7 +151,7 @@ def test_what_a_killed_lock_writer_left_is_removed(tmp_path: Path) -> None:
     beside(lock, "new").write_text("ha")
     write(tmp_path, BEFORE)
     assert lock.read_bytes() == b"before\n"
-    assert names_in(tmp_path) == ["bundle", "kcompile.lock"]
+    assert names_in(tmp_path) == EVERYTHING
 
 
 def test_only_a_directory_is_taken_for_a_leftover(tmp_path: Path) -> None:
@@ -180,4 +186,4 @@ def test_builds_at_once_leave_one_of_their_bundles(tmp_path: Path) -> None:
     assert [signal_of(child) for child in children] == [0] * len(children)
     target = tmp_path / "bundle"
     assert () in (check_bundle(target, BEFORE), check_bundle(target, AFTER))
-    assert names_in(tmp_path) == ["bundle", "kcompile.lock"]
+    assert names_in(tmp_path) == EVERYTHING
