@@ -14,6 +14,7 @@ from typing import NamedTuple
 import yaml
 from manifests import nodes, workloads
 from plans import bench_plans
+from zones import bench_zones
 
 REPLICAS = 10
 FLAGS = ("--pod-network-cidr", "10.128.0.0/9", "--node-cidr-mask-size", "21")
@@ -24,9 +25,13 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=10_000)
     parser.add_argument("--nodes", type=int, default=100)
     parser.add_argument("--plan", action="store_true", help="time the plan stage on 1000 nodes")
+    parser.add_argument("--dns", action="store_true", help="time zone files of 500,000 records")
     arguments = parser.parse_args()
     if arguments.plan:
         bench_plans(1_000)
+        return
+    if arguments.dns:
+        bench_zones(500_000)
         return
     count, node_count = arguments.services, arguments.nodes
     with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from kcompile.address import Family, format_ip
@@ -82,33 +83,33 @@ def _lines(
     lines = address_lines(name, ttl, addresses)
     lines += location_lines(name, ttl, [place for port in ports for place in port.places])
     # Below a Service's name, labels come in the order of their bytes: digits, "_", letters.
-    middle = bisect_left(named.hosts, ("_",))
-    _add_hosts(lines, named.hosts[:middle], ttl)
+    hosts = named.hosts
+    middle = bisect_left(hosts, ("_",)) if hosts and hosts[-1][0] > "_" else len(hosts)
+    _add_hosts(lines, hosts[:middle], ttl)
     for port in ports:
         if port.name and len(port.name) <= MAX_LABEL:
             owner = f"{port.name}.{port.protocol}.{name}"
             lines += location_lines(owner, ttl, port.places)
     lines += extra
-    _add_hosts(lines, named.hosts[middle:], ttl)
+    _add_hosts(lines, hosts[middle:], ttl)
     return lines
 
 
 def _add_hosts(lines: list[str], hosts: Sequence[Host], ttl: int) -> None:
-    """What endpoints' own names say. Unrolled, because most records of a big zone are made here."""
+    """What endpoints' own names say: most records of a big zone are made here."""
     if not hosts:
         return
-    a, aaaa, srv = f" {ttl} IN A ", f" {ttl} IN AAAA ", f" {ttl} IN SRV 0 100 "
-    following = [*[host[1] for host in hosts[1:]], ""]
-    shares, numbers_of_all = False, list[int]()
-    for (_, name, family, _, address, numbers, _), next_name in zip(hosts, following, strict=True):
-        line = f"{name}{a if family == 4 else aaaa}{address}\n"
-        if len(numbers) == 1 and not shares and name != next_name:
-            lines.append(f"{line}{name}{srv}{numbers[0]} {name}\n")
-            continue
-        if not (shares and lines[-1] == line):
-            lines.append(line)
-        numbers_of_all += numbers
-        shares = name == next_name
-        if not shares:
-            lines += location_lines(name, ttl, [(number, name) for number in numbers_of_all])
-            numbers_of_all.clear()
+    names = {host[1] for host in hosts}
+    if len(names) == len(hosts) and {len(host[5]) for host in hosts} == {1}:
+        types = {4: f" {ttl} IN A ", 6: f" {ttl} IN AAAA "}
+        srv = f" {ttl} IN SRV 0 100 "
+        lines += [
+            f"{name}{types[family]}{address}\n{name}{srv}{numbers[0]} {name}\n"
+            for _, name, family, _, address, numbers, _ in hosts
+        ]
+        return
+    for name, group in groupby(hosts, key=lambda host: host[1]):
+        same = tuple(group)
+        # An endpoint's own label may be what its address would give.
+        lines += dict.fromkeys(address_lines(name, ttl, [host[2:5] for host in same]))
+        lines += location_lines(name, ttl, [(number, name) for host in same for number in host[5]])

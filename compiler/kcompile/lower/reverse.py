@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from socket import inet_ntoa
 
 from kcompile.address import BITS, Cidr, Family
 from kcompile.lower.names import NamedService
@@ -42,7 +43,7 @@ def reverse_origin(zone: Cidr) -> str:
 def pointer_name(family: Family, ip: int) -> str:
     """The name that stands for an address in a reverse zone."""
     if family == 4:
-        return f"{ip & 255}.{ip >> 8 & 255}.{ip >> 16 & 255}.{ip >> 24}.in-addr.arpa."
+        return f"{inet_ntoa(ip.to_bytes(4, 'little'))}.in-addr.arpa."
     return ".".join(f"{ip:032x}"[::-1]) + ".ip6.arpa."
 
 
