@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, cast
 
 from kcompile.address import Cidr, Family
 from kcompile.flow import PortId
-from kcompile.model import Protocol
+from kcompile.model import Forwarding, Protocol
 
 # ---- rulesets (netfilter's terms)
 
@@ -285,6 +285,23 @@ def read_record(line: str) -> Record:
     """What `record_line` wrote."""
     owner, ttl, _, type_, data = line.rstrip("\n").split(" ", 4)
     return Record(owner, int(ttl), cast("RecordType", type_), data)  # it was one when written
+
+
+@dataclass(frozen=True, slots=True)
+class NameServers:
+    """What servers of the zones need to know, whatever their make.
+
+    `zones` are origins without a dot at the end. `clients` are who may ask. `largest_set` is the
+    size of the largest set of records with one owner and type, 0 if none is worth telling;
+    `odd_names` says that owners of addresses are not all host names.
+    """
+
+    zones: tuple[str, ...]
+    listen: tuple[tuple[Family, int], ...]
+    clients: tuple[Cidr, ...]
+    largest_set: int
+    odd_names: bool
+    forwarding: Forwarding
 
 
 # ---- resolvers (resolv.conf(5)'s terms)

@@ -19,6 +19,7 @@ from kcompile.lower.checks import check_lowering
 from kcompile.lower.node import lower_listeners, lower_networks
 from kcompile.lower.resolv import lower_resolv_all
 from kcompile.lower.rules import lower_rules
+from kcompile.lower.servers import lower_servers
 from kcompile.lower.zones import lower_zones
 from kcompile.model import Objects
 from kcompile.plan import plan
@@ -39,6 +40,7 @@ from kcompile.render.node import (
 from kcompile.render.plan_json import plan_json, settings_pairs
 from kcompile.render.resolv import resolv_text
 from kcompile.render.rules import BlockText, rules_text
+from kcompile.render.servers import server_texts
 from kcompile.render.zones import zone_text
 from kcompile.resolve import resolve
 from kcompile.resolve.flags import Flags
@@ -111,7 +113,7 @@ def make_files(planned: Planned, zones: tuple[Zone, ...] | None = None) -> Files
     sources = planned.sources()
     files = {
         "plan.json": content(plan_json(planned.plan, capacity(planned.plan))),
-        **_dns_files(make_zones(planned) if zones is None else zones),
+        **_dns_files(planned.plan, make_zones(planned) if zones is None else zones),
         **_node_files(planned.plan),
     }
     return assemble(
@@ -124,8 +126,11 @@ def make_files(planned: Planned, zones: tuple[Zone, ...] | None = None) -> Files
     )
 
 
-def _dns_files(zones: tuple[Zone, ...]) -> Mapping[str, Content]:
-    return {f"dns/db.{zone.origin.rstrip('.')}": content(zone_text(zone)) for zone in zones}
+def _dns_files(plan_: Plan, zones: tuple[Zone, ...]) -> Mapping[str, Content]:
+    texts = {f"db.{zone.origin.rstrip('.')}": zone_text(zone) for zone in zones}
+    servers = server_texts(lower_servers(plan_, zones))
+    texts |= {f"servers/{name}": text for name, text in servers.items()}
+    return {f"dns/{name}": content(text) for name, text in texts.items()}
 
 
 def _rule_files(plan_: Plan, start: Start, *, proved: bool) -> Files:

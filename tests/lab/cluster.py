@@ -101,8 +101,9 @@ class Cluster:
         """A program in a pod (with its resolv.conf), a node or another host."""
         return Done(**self._request({"run": [name, list(argv)], "timeout": timeout}))
 
-    def start(self, name: str, argv: Sequence[str], log: Path) -> None:
-        self._request({"start": [name, list(argv)], "log": str(log)})
+    def start(self, name: str, argv: Sequence[str], log: Path) -> int:
+        """The process's number, as programs in the lab know it."""
+        return int(self._request({"start": [name, list(argv)], "log": str(log)})["pid"])
 
     def close(self) -> None:
         self._stream.close()

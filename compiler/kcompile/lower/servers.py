@@ -1,0 +1,80 @@
+"""What name servers need to serve the zones: where they listen, whom they answer, what they ask
+of others."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from kcompile.address import BITS, Cidr, Family
+from kcompile.ir import NameServers, Zone
+from kcompile.model import Forwarding
+from kcompile.planned import Plan, PlannedService
+from kcompile.resolve.services import DNS
+
+_STEP = 50
+"""Lines between two looks; every set of more than twice as many records is seen."""
+
+
+def lower_servers(plan: Plan, zones: Sequence[Zone]) -> NameServers:
+    """They listen on the addresses of the DNS Service's endpoints: the one that each node has for
+    its own server, or those of the pods behind a Service that the manifests declare."""
+    origins = tuple(zone.origin.removesuffix(".") for zone in zones)
+    listen = tuple(sorted(_listen(plan)))
+    own = {Cidr(family, ip, BITS[family]) for family, ip in listen}
+    nodes = {Cidr(family, ip, BITS[family]) for node in plan.nodes for family, ip in node.addresses}
+    return NameServers(
+        zones=origins,
+        listen=listen,
+        clients=(*sorted(plan.settings.pod_cidrs), *sorted(own | nodes)),
+        largest_set=max(map(_largest_set, zones)),
+        # Owners of addresses that are no host names: those of zones (_zone), and IPv6 addresses
+        # that start with "::" (dashes).
+        odd_names=plan.settings.dns.zonal or any("\n-" in zone.lines for zone in zones),
+        forwarding=_forwarding(plan.settings.forwarding, origins),
+    )
+
+
+def _listen(plan: Plan) -> Iterator[tuple[Family, int]]:
+    for service in plan.services:
+        if service.key == DNS:
+            yield from _endpoint_addresses(service)
+
+
+def _endpoint_addresses(service: PlannedService) -> set[tuple[Family, int]]:
+    families: tuple[Family, ...] = (4, 6)
+    return {
+        (family, endpoint.ip)
+        for port in service.ports
+        for family in families
+        for endpoint in port.endpoints(family)
+        if endpoint.state.ready
+    }
+
+
+def _largest_set(zone: Zone) -> int:
+    """The size of a zone's largest set of records with one owner and type, 0 if it is small.
+    An owner's lines stand together."""
+    lines = zone.lines.splitlines()
+    crowds = dict.fromkeys(
+        owner
+        for first, later in zip(lines[::_STEP], lines[_STEP::_STEP], strict=False)
+        if (owner := first.partition(" ")[0]) == later.partition(" ")[0]
+    )
+    if not crowds:
+        return 0
+    sets = Counter(
+        (owner, kind)
+        for owner, _, _, kind, _ in (line.split(" ", 4) for line in lines)
+        if owner in crowds
+    )
+    return max(sets.values())
+
+
+def _forwarding(forwarding: Forwarding, origins: Sequence[str]) -> Forwarding:
+    """Without domains that are zones here, or lie in one: nobody else is asked for these."""
+    stubs = tuple(stub for stub in forwarding.stubs if not zone_of(stub[0], origins))
+    return Forwarding(forwarding.upstreams, stubs)
+
+
+def zone_of(domain: str, origins: Sequence[str]) -> str:
+    """The zone that holds a domain's names, "" if there is none."""
+    return next((o for o in origins if domain == o or domain.endswith(f".{o}")), "")
