@@ -6,7 +6,7 @@ from socket import inet_ntoa
 
 from kcompile.address import Family, format_ip, parse_ip
 from kcompile.model import DEFAULT_DNS, DnsSettings
-from kcompile.planned import Endpoint, Plan, PlannedService
+from kcompile.planned import Endpoint, PlannedService
 
 MAX_LABEL = 63  # octets; RFC 1035, 2.3.4
 
@@ -27,13 +27,6 @@ class NamedService:
     service: PlannedService
     name: str
     hosts: tuple[Host, ...]
-
-
-def name_services(plan: Plan) -> tuple[NamedService, ...]:
-    """Every Service with its names, sorted by namespace and name."""
-    domain, dns = plan.settings.cluster_domain, plan.settings.dns
-    services = sorted(plan.services, key=lambda service: (service.namespace, service.name))
-    return tuple(name_service(service, f"svc.{domain}", dns) for service in services)
 
 
 def name_service(

@@ -47,22 +47,25 @@ def pointer_name(family: Family, ip: int) -> str:
     return ".".join(f"{ip:032x}"[::-1]) + ".ip6.arpa."
 
 
-def pointers(services: Iterable[NamedService], family: Family) -> list[Pointer]:
-    """A Service's name for its cluster IP, its endpoints' for theirs; sorted, equal ones too.
+class Pointers:
+    """What addresses lead back to, collected Service by Service: a cluster IP to its Service, the
+    addresses of endpoints to their names."""
 
-    An address that is both is the Service's alone.
-    """
-    own: dict[int, str] = {}
-    hosts: list[Pointer] = []
-    shared: list[Pointer] = []
-    for named in services:
-        ip = named.service.cluster_ip(family)
-        if ip and own.setdefault(ip, named.name) != named.name:
-            shared.append((ip, named.name))
-        hosts += [(ip, name) for _, name, of, ip, _, _, _ in named.hosts if of == family]
-    if not own.keys().isdisjoint(dict(hosts)):
-        hosts = [pointer for pointer in hosts if pointer[0] not in own]
-    return sorted([*hosts, *own.items(), *shared])
+    def __init__(self) -> None:
+        self._own: dict[Family, list[Pointer]] = {4: [], 6: []}
+        self._hosts: dict[Family, list[Pointer]] = {4: [], 6: []}
+
+    def add(self, named: NamedService) -> None:
+        for family, ip in named.service.cluster_ips:
+            self._own[family].append((ip, named.name))
+        for _, name, family, ip, _, _, _ in named.hosts:
+            self._hosts[family].append((ip, name))
+
+    def sorted(self, family: Family) -> list[Pointer]:
+        """All of a family, equal ones too. An address that is both is the Service's alone."""
+        own, hosts = self._own[family], self._hosts[family]
+        taken = {ip for ip, _ in own}
+        return sorted([*own, *(pointer for pointer in hosts if pointer[0] not in taken)])
 
 
 def share_out(
@@ -85,15 +88,18 @@ def pointer_lines(
     family: Family, found: Iterable[Pointer], ttl: int, *, canonical: bool
 ) -> Iterator[str]:
     """Lines of PTR records for sorted pointers; the first of each address if canonical."""
-    last, owner = (-1, ""), ""
+    bits = 8 if family == 4 else 4
+    labels = [str(octet) for octet in range(256)] if family == 4 else [*"0123456789abcdef"]
+    mask, high, tail, last = len(labels) - 1, -1, "", (-1, "")
     for pointer in found:
         ip, name = pointer
-        if ip != last[0]:
-            owner = f"{pointer_name(family, ip)} {ttl} IN PTR "
-        elif canonical or pointer == last:
+        if ip == last[0] and (canonical or pointer == last):
             continue
         last = pointer
-        yield f"{owner}{name}\n"
+        if ip >> bits != high:
+            high = ip >> bits
+            tail = f".{pointer_name(family, ip).partition('.')[2]} {ttl} IN PTR "
+        yield f"{labels[ip & mask]}{tail}{name}\n"
 
 
 def _parts(zone: Cidr, following: Iterable[Cidr]) -> Iterator[tuple[int, int]]:

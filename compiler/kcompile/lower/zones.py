@@ -12,11 +12,11 @@ from kcompile.address import Family, format_ip
 from kcompile.ir import Soa, Zone, record_line
 from kcompile.lower.external import external_lines
 from kcompile.lower.lines import address_lines, marker
-from kcompile.lower.names import NamedService, endpoint_label, name_services
+from kcompile.lower.names import endpoint_label, name_service
 from kcompile.lower.records import service_lines
 from kcompile.lower.reverse import (
+    Pointers,
     pointer_lines,
-    pointers,
     reverse_origin,
     share_out,
     zone_ranges,
@@ -28,15 +28,15 @@ _SPECIFICATION = '"1.1.0"'
 _SPECIFICATION_TTL = 28800  # seconds; as CoreDNS and kube-dns have it
 _SOA_TTL_LIMIT = 300  # seconds
 _REFRESH, _RETRY, _EXPIRE = 7200, 1800, 86400  # seconds; CoreDNS's
+_DIGESTED = 1000  # lines at a time, so that no copy of a large zone is made
 _FAMILIES: tuple[Family, ...] = (4, 6)
 
 
 def lower_zones(plan: Plan) -> tuple[Zone, ...]:
     """The zone of the cluster domain, the reverse zones of its ranges, and the external zone if
     the settings name one; sorted by origin."""
-    services = name_services(plan)
-    domain = _domain(plan)
-    zones = [_zone(plan, domain, _forward(plan, services)), *_reverse(plan, services)]
+    domain, pointers = _domain(plan), Pointers()
+    zones = [_zone(plan, domain, _forward(plan, pointers)), *_reverse(plan, pointers)]
     if plan.settings.dns.external_zone:
         origin = f"{plan.settings.dns.external_zone}."
         zones.append(_zone(plan, origin, external_lines(plan)))
@@ -77,28 +77,33 @@ def _zone(plan: Plan, origin: str, lines: Iterable[str]) -> Zone:
         expire=_EXPIRE,
         negative_ttl=ttl,
     )
-    text = "".join([record_line(origin, ttl, "NS", f"ns.dns.{_domain(plan)}"), *lines])
-    digest = _digest(origin, soa, text)
+    records = [record_line(origin, ttl, "NS", f"ns.dns.{_domain(plan)}"), *lines]
+    digest = _digest(origin, soa, records)
     # RFC 1982: a serial of 0 is legal, but some servers take it for "none".
     serial = int(digest[:8], 16) or 1
-    return Zone(origin, replace(soa, serial=serial), text, digest)
+    return Zone(origin, replace(soa, serial=serial), "".join(records), digest)
 
 
-def _digest(origin: str, soa: Soa, lines: str) -> str:
+def _digest(origin: str, soa: Soa, lines: Sequence[str]) -> str:
     """SHA-256 of all records without their class; of a SOA whose serial nobody has chosen yet."""
-    digest = sha256(f"{origin} {astuple(soa)}\n".encode())
-    digest.update(lines.replace(" IN ", " ").removesuffix("\n").encode())
+    digest = sha256(f"{origin} {astuple(soa)}".encode())
+    for first in range(0, len(lines), _DIGESTED):
+        text = "".join(lines[first : first + _DIGESTED]).replace(" IN ", " ")
+        # The ends of lines between records, not after the last.
+        digest.update(b"\n" + text.removesuffix("\n").encode())
     return digest.hexdigest()
 
 
-def _forward(plan: Plan, services: Sequence[NamedService]) -> Iterator[str]:
+def _forward(plan: Plan, pointers: Pointers) -> Iterator[str]:
+    """The lines of the cluster's zone; collects what its reverse zones hold besides, for which the
+    names of endpoints need not be made again."""
     domain, dns = _domain(plan), plan.settings.dns
     servers = dns_addresses(plan) or dns.name_servers
     addresses = [(family, ip, format_ip(family, ip)) for family, ip in servers]
     yield from address_lines(f"ns.dns.{domain}", dns.ttl, addresses)
     yield record_line(f"dns-version.{domain}", _SPECIFICATION_TTL, "TXT", _SPECIFICATION)
     yield from _pods(plan, f"pod.{domain}")
-    yield from _namespaces(plan, services, f"svc.{domain}")
+    yield from _namespaces(plan, pointers)
 
 
 def _pods(plan: Plan, parent: str) -> list[str]:
@@ -118,26 +123,27 @@ def _pods(plan: Plan, parent: str) -> list[str]:
     return [record for label in sorted(below) for record in sorted(below[label])]
 
 
-def _namespaces(plan: Plan, services: Sequence[NamedService], parent: str) -> Iterator[str]:
-    dns = plan.settings.dns
+def _namespaces(plan: Plan, pointers: Pointers) -> Iterator[str]:
+    dns, parent = plan.settings.dns, f"svc.{plan.settings.cluster_domain}"
     zones = zones_of(plan) if dns.zonal else None
-    below: dict[str, list[NamedService]] = {n.name: [] for n in plan.namespaces}
-    for named in services:
-        below[named.service.namespace].append(named)
+    below: dict[str, list[PlannedService]] = {each.name: [] for each in plan.namespaces}
+    for service in sorted(plan.services, key=lambda service: service.name):
+        below[service.namespace].append(service)
     for label in sorted([*below, "_ent"]):
         if label == "_ent":
-            yield marker(parent, dns.ttl)
+            yield marker(f"{parent}.", dns.ttl)
             continue
-        yield marker(f"{label}.{parent}", dns.ttl)
-        for named in below[label]:
+        yield marker(f"{label}.{parent}.", dns.ttl)
+        for service in below[label]:
+            named = name_service(service, parent, dns)
+            pointers.add(named)
             yield from service_lines(named, dns, zones)
 
 
-def _reverse(plan: Plan, services: Sequence[NamedService]) -> Iterator[Zone]:
+def _reverse(plan: Plan, pointers: Pointers) -> Iterator[Zone]:
     dns = plan.settings.dns
     ranges = zone_ranges(plan.settings)
     for family in _FAMILIES:
-        found = pointers(services, family)
-        for zone, share in share_out(ranges, found, family).items():
+        for zone, share in share_out(ranges, pointers.sorted(family), family).items():
             lines = pointer_lines(family, share, dns.ttl, canonical=dns.ptr == "canonical")
             yield _zone(plan, reverse_origin(zone), lines)
