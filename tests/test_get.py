@@ -215,7 +215,7 @@ def test_what_is_not_a_bundle(get: Get) -> None:
     ("words", "why"),
     [
         ("", "Missing argument"),
-        ("ingress", "'ingress' is not a type that can be shown (nodes, pods, services, "),
+        ("ingress", "'ingress' is not a type that can be shown (nodes, namespaces, pods, "),
         ("svc,", "'' is not a type"),
         ("svc/a b", "'b': with TYPE/NAME, all arguments have that form"),
         ("svc/", "'svc/': with TYPE/NAME"),

@@ -24,10 +24,10 @@ from kcompile.problems import InputError
     help="The directory that `kcompile build` wrote.",
 )
 def command(what: tuple[str, ...], namespace: str, bundle: Path) -> None:
-    """Show services, pods, nodes, deployments, endpoints or DNS records of a bundle at length.
+    """Show objects of a bundle or DNS records at length.
 
-    Without NAME, all of that type in the namespace. Of each record it is shown which objects caused
-    it, and where they stand in the manifests.
+    Types are those of kcompile get. Without NAME, all of that type in the namespace. Of each record
+    it is shown which objects caused it, and where they stand in the manifests.
     """
     names = wanted_records(what)
     if names is not None:

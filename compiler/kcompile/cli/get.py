@@ -12,9 +12,10 @@ from kcompile.cli.records import Scope, get_records, wanted_records
 from kcompile.explain.columns import get_names, get_table
 from kcompile.explain.contents import Contents
 from kcompile.explain.json_text import json_list, json_object
-from kcompile.explain.kinds import Request, WordingError, requests
+from kcompile.explain.kinds import CLUSTER_WIDE, Request, WordingError, requests
 from kcompile.explain.missing import missing
-from kcompile.explain.objects import Object, kubernetes_object
+from kcompile.explain.object_pieces import Object
+from kcompile.explain.objects import kubernetes_object
 from kcompile.explain.select import Selection, select
 from kcompile.problems import InputError
 
@@ -49,8 +50,11 @@ def command(  # noqa: PLR0913 - one argument an option
     zone: str | None,
     bundle: Path,
 ) -> None:
-    """Show nodes, pods, services, endpoints or deployments of a bundle, as kubectl get does, or
-    DNS records.
+    """Show objects of a bundle, as kubectl get does, or DNS records.
+
+    Types are nodes, namespaces, pods, services, endpoints, deployments, statefulsets, daemonsets,
+    replicasets, replicationcontrollers and jobs, or their short names; all stands for pods,
+    services and what makes pods.
 
     A record's NAME is looked up as a pod of the namespace would; it may be an address.
     """
@@ -87,7 +91,7 @@ def _requests(what: Sequence[str], *, all_namespaces: bool) -> tuple[Request, ..
         wanted = requests(what)
     except WordingError as error:
         raise click.UsageError(str(error)) from None
-    if all_namespaces and any(each.names and each.kind != "node" for each in wanted):
+    if all_namespaces and any(each.names and each.kind not in CLUSTER_WIDE for each in wanted):
         raise click.UsageError("a name says which object only within one namespace (-n)")
     return wanted
 
@@ -139,6 +143,6 @@ def _objects(
 
 
 def _nothing_found(selections: Sequence[Selection], namespace: str | None) -> str:
-    cluster_wide = all(selection.kind == "node" for selection in selections)
+    cluster_wide = all(selection.kind in CLUSTER_WIDE for selection in selections)
     where = "" if cluster_wide or namespace is None else f" in {namespace} namespace."
     return f"No resources found{where}"

@@ -11,7 +11,7 @@ import click
 from kcompile.cli.reading import read_for_this_run
 from kcompile.explain.contents import Contents
 from kcompile.explain.json_text import json_list, json_object
-from kcompile.explain.objects import Object
+from kcompile.explain.object_pieces import Object
 from kcompile.explain.records import WORDS, RecordSet, ZoneFile, in_scope, named, record_sets
 from kcompile.explain.records_causes import Index, index_of
 from kcompile.explain.records_read import read_zones

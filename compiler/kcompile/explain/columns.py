@@ -3,9 +3,17 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-from kcompile.explain.contents import Container, Endpoint, Node, Pod, Service, Workload
+from kcompile.explain.contents import (
+    Container,
+    Endpoint,
+    Namespace,
+    Node,
+    Pod,
+    Service,
+    Workload,
+)
 from kcompile.explain.endpoints import Endpoints
-from kcompile.explain.kinds import Kind
+from kcompile.explain.kinds import CLUSTER_WIDE, Kind, resource
 from kcompile.explain.select import Item, Selection, namespace_of
 from kcompile.explain.table import table
 from kcompile.explain.words import (
@@ -18,19 +26,42 @@ from kcompile.explain.words import (
     roles,
 )
 
+_REPLICAS = ("NAME", "DESIRED", "CURRENT", "READY", "AGE")
 _HEADERS: dict[Kind, tuple[str, ...]] = {
     "node": ("NAME", "STATUS", "ROLES", "AGE", "VERSION"),
+    "namespace": ("NAME", "STATUS", "AGE"),
     "pod": ("NAME", "READY", "STATUS", "RESTARTS", "AGE"),
     "service": ("NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE"),
     "endpoints": ("NAME", "ENDPOINTS", "AGE"),
     "deployment": ("NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"),
+    "statefulset": ("NAME", "READY", "AGE"),
+    "daemonset": (
+        "NAME",
+        "DESIRED",
+        "CURRENT",
+        "READY",
+        "UP-TO-DATE",
+        "AVAILABLE",
+        "NODE SELECTOR",
+        "AGE",
+    ),
+    "replicaset": _REPLICAS,
+    "replicationcontroller": _REPLICAS,
+    "job": ("NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"),
 }
+_TEMPLATE = ("CONTAINERS", "IMAGES", "SELECTOR")
 _WIDE_HEADERS: dict[Kind, tuple[str, ...]] = {
     "node": ("INTERNAL-IP", "EXTERNAL-IP", "OS-IMAGE", "KERNEL-VERSION", "CONTAINER-RUNTIME"),
+    "namespace": (),
     "pod": ("IP", "NODE", "NOMINATED NODE", "READINESS GATES"),
     "service": ("SELECTOR",),
     "endpoints": (),
-    "deployment": ("CONTAINERS", "IMAGES", "SELECTOR"),
+    "deployment": _TEMPLATE,
+    "statefulset": _TEMPLATE[:2],
+    "daemonset": _TEMPLATE,
+    "replicaset": _TEMPLATE,
+    "replicationcontroller": _TEMPLATE,
+    "job": _TEMPLATE,
 }
 
 
@@ -38,8 +69,8 @@ def get_table(selection: Selection, *, wide: bool, with_namespace: bool, with_ki
     """ "" if nothing was found."""
     if not selection.items:
         return ""
-    prefix = f"{KIND_NAMES[selection.kind]}/" if with_kind else ""
-    with_namespace = with_namespace and selection.kind != "node"
+    prefix = f"{resource(selection.kind)}/" if with_kind else ""
+    with_namespace = with_namespace and selection.kind not in CLUSTER_WIDE
     header = _HEADERS[selection.kind] + (_WIDE_HEADERS[selection.kind] if wide else ())
     rows = [("NAMESPACE", *header) if with_namespace else header]
     for item in selection.items:
@@ -50,16 +81,7 @@ def get_table(selection: Selection, *, wide: bool, with_namespace: bool, with_ki
 
 def get_names(selection: Selection) -> str:
     """The form of `-o name`."""
-    return "".join(f"{KIND_NAMES[selection.kind]}/{item.name}\n" for item in selection.items)
-
-
-KIND_NAMES: dict[Kind, str] = {
-    "node": "node",
-    "pod": "pod",
-    "service": "service",
-    "endpoints": "endpoints",
-    "deployment": "deployment.apps",
-}
+    return "".join(f"{resource(selection.kind)}/{item.name}\n" for item in selection.items)
 
 
 def _row(item: Item) -> tuple[str, ...]:
@@ -67,6 +89,8 @@ def _row(item: Item) -> tuple[str, ...]:
     match item:
         case Node():
             return "Ready", roles(item.labels), UNKNOWN, UNKNOWN
+        case Namespace():
+            return "Active", UNKNOWN
         case Pod():
             containers = len(item.workload.containers) + len(item.workload.sidecars)
             return f"{containers}/{containers}", "Running", "0", UNKNOWN
@@ -75,10 +99,29 @@ def _row(item: Item) -> tuple[str, ...]:
         case Endpoints():
             return endpoint_list(_sockets(item)), UNKNOWN
         case Workload():
-            replicas, ready = str(item.replicas), str(item.ready)
-            return f"{ready}/{replicas}", replicas, ready, UNKNOWN
+            return _workload_row(item)
         case _:
             assert_never(item)
+
+
+def _workload_row(workload: Workload) -> tuple[str, ...]:
+    """A Job's completions and a DaemonSet's node selector are not in the plan, only what came of
+    them. A Job without pods may be suspended or at its end."""
+    replicas, ready = str(workload.replicas), str(workload.ready)
+    match workload.kind:
+        case "Deployment":
+            return f"{ready}/{replicas}", replicas, ready, UNKNOWN
+        case "StatefulSet":
+            return f"{ready}/{replicas}", UNKNOWN
+        case "DaemonSet":
+            return *(ready,) * 5, UNKNOWN, UNKNOWN
+        case "ReplicaSet" | "ReplicationController":
+            return replicas, replicas, ready, UNKNOWN
+        case "Job":
+            status = "Running" if workload.replicas else UNKNOWN
+            return status, UNKNOWN, UNKNOWN, UNKNOWN
+        case _:
+            assert_never(workload.kind)
 
 
 def _wide_row(item: Item) -> tuple[str, ...]:
@@ -89,11 +132,12 @@ def _wide_row(item: Item) -> tuple[str, ...]:
             return item.ips[0] if item.ips else NONE, item.node.name, NONE, NONE
         case Service():
             return (format_labels(item.selector),)
-        case Endpoints():
+        case Endpoints() | Namespace():
             return ()
+        case Workload(kind="StatefulSet"):
+            return _names_and_images(item.containers)
         case Workload():
-            names, images = _names_and_images(item.containers)
-            return names, images, format_selector(item)
+            return *_names_and_images(item.containers), format_selector(item)
         case _:
             assert_never(item)
 

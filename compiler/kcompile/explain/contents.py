@@ -1,6 +1,7 @@
 """What plan.json holds, as values: names and addresses in their written form."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kcompile.labels import Labels
 
@@ -72,12 +73,17 @@ class Expression:
     values: tuple[str, ...]
 
 
+WorkloadKind = Literal[
+    "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`ready` is how many of its pods have a place."""
+    """`ready` is how many of its pods have a place; a DaemonSet has these, not `replicas`."""
 
     namespace: str
-    kind: str
+    kind: WorkloadKind
     name: str
     labels: Labels
     replicas: int
@@ -90,10 +96,21 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
+class LonePod:
+    """A Pod that a manifest has by itself, in the place of a workload."""
+
+    namespace: str
+    name: str
+    containers: tuple[Container, ...]
+    sidecars: tuple[Container, ...]
+    kind: Literal["Pod"] = "Pod"
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     namespace: str
     name: str
-    workload: Workload
+    workload: Workload | LonePod
     ordinal: int | str
     node: Node
     ips: tuple[str, ...]

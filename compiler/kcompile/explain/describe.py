@@ -4,23 +4,32 @@ Lines about what only a running cluster has (conditions, volumes, events) are le
 `Annotations` and `Events`, which tell a reader that there are none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import assert_never
 
-from kcompile.explain.contents import Container, Contents, Node, Pod, Service, ServicePort, Workload
+from kcompile.explain.contents import (
+    Contents,
+    Namespace,
+    Node,
+    Pod,
+    Service,
+    ServicePort,
+    Workload,
+)
+from kcompile.explain.describe_pieces import Field, container_lines, label_fields, lines
+from kcompile.explain.describe_workloads import describe_workload
 from kcompile.explain.endpoints import Endpoints, families, is_ready
 from kcompile.explain.select import Item
 from kcompile.explain.table import DESCRIBE_PADDING, table
-from kcompile.explain.words import NONE, endpoint_list, format_selector, join, roles
-from kcompile.labels import Labels
-
-_Field = tuple[str, str]
+from kcompile.explain.words import NONE, endpoint_list, join, roles
 
 
 def describe(item: Item, contents: Contents) -> str:
     match item:
         case Node():
             return _node(item, contents)
+        case Namespace():
+            return _namespace(item)
         case Pod():
             return _pod(item)
         case Service():
@@ -28,7 +37,7 @@ def describe(item: Item, contents: Contents) -> str:
         case Endpoints():
             return _endpoints(item)
         case Workload():
-            return _deployment(item)
+            return describe_workload(item)
         case _:
             assert_never(item)
 
@@ -37,7 +46,7 @@ def _service(service: Service, contents: Contents) -> str:
     fields = [
         ("Name:", service.name),
         ("Namespace:", service.namespace),
-        *_labels("Labels:", service.labels),
+        *label_fields("Labels:", service.labels),
         ("Annotations:", NONE),
         ("Selector:", join(f"{key}={value}" for key, value in service.selector)),
         ("Type:", service.type),
@@ -49,10 +58,10 @@ def _service(service: Service, contents: Contents) -> str:
         ready = tuple(filter(is_ready, service.portless_endpoints))
         fields.append(("Endpoints:", endpoint_list(ready)))
     fields += _policies(service)
-    return _lines([*fields, ("Events:", NONE)])
+    return lines([*fields, ("Events:", NONE)])
 
 
-def _policies(service: Service) -> list[_Field]:
+def _policies(service: Service) -> list[Field]:
     exposure = service.exposure
     fields = [("Session Affinity:", "ClientIP" if exposure.affinity_seconds else "None")]
     if service.type in {"NodePort", "LoadBalancer"}:
@@ -66,7 +75,7 @@ def _policies(service: Service) -> list[_Field]:
     return fields
 
 
-def _service_addresses(service: Service, contents: Contents) -> list[_Field]:
+def _service_addresses(service: Service, contents: Contents) -> list[Field]:
     if service.type == "ExternalName":
         nothing = [("IP Families:", NONE), ("IP:", NONE), ("IPs:", NONE)]
         return [*nothing, ("External Name:", service.external_name or NONE)]
@@ -86,7 +95,7 @@ def _service_addresses(service: Service, contents: Contents) -> list[_Field]:
     return fields
 
 
-def _service_port(port: ServicePort) -> Iterable[_Field]:
+def _service_port(port: ServicePort) -> Iterable[Field]:
     name = port.name or "<unset>"
     yield "Port:", f"{name}  {port.port}/{port.protocol}"
     yield "TargetPort:", f"{port.target_port}/{port.protocol}"
@@ -102,51 +111,44 @@ def _pod(pod: Pod) -> str:
         ("Name:", pod.name),
         ("Namespace:", pod.namespace),
         ("Node:", f"{pod.node.name}{host}"),
-        *_labels("Labels:", pod.labels),
+        *label_fields("Labels:", pod.labels),
         ("Annotations:", NONE),
         ("Status:", "Running"),
         ("IP:", pod.ips[0] if pod.ips else ""),
     ]
-    ips = _lines([("IP:", ip) for ip in pod.ips], "  ") if pod.ips else ""
+    ips = lines([("IP:", ip) for ip in pod.ips], "  ") if pod.ips else ""
     controller = f"{workload.kind}/{workload.name}"
-    owner = "" if workload.kind == "Pod" else _lines([("Controlled By:", controller)])
-    sidecars = _containers("Init Containers:", workload.sidecars) if workload.sidecars else ""
+    owner = "" if workload.kind == "Pod" else lines([("Controlled By:", controller)])
+    sidecars = container_lines("Init Containers:", workload.sidecars) if workload.sidecars else ""
     return "".join(
         (
-            _lines(head),
+            lines(head),
             f"IPs:{'' if ips else f'  {NONE}'}\n",
             ips,
             owner,
             sidecars,
-            _containers("Containers:", workload.containers),
-            _lines([("Events:", NONE)]),
+            container_lines("Containers:", workload.containers),
+            lines([("Events:", NONE)]),
         )
     )
 
 
-def _deployment(workload: Workload) -> str:
-    count, ready = workload.replicas, workload.ready
-    replicas = f"{count} desired | {count} updated | {count} total | {ready} available"
-    head = [
-        ("Name:", workload.name),
-        ("Namespace:", workload.namespace),
-        *_labels("Labels:", workload.labels),
-        ("Annotations:", NONE),
-        ("Selector:", format_selector(workload)),
-        ("Replicas:", f"{replicas} | {count - ready} unavailable"),
-    ]
-    template = _lines(_labels("Labels:", workload.pod_labels), "  ")
-    if workload.sidecars:
-        template += _containers("Init Containers:", workload.sidecars, "  ")
-    template += _containers("Containers:", workload.containers, "  ")
-    return f"{_lines(head)}Pod Template:\n{template}{_lines([('Events:', NONE)])}"
+def _namespace(namespace: Namespace) -> str:
+    return lines(
+        [
+            ("Name:", namespace.name),
+            *label_fields("Labels:", namespace.labels),
+            ("Annotations:", NONE),
+            ("Status:", "Active"),
+        ]
+    )
 
 
 def _node(node: Node, contents: Contents) -> str:
     head = [
         ("Name:", node.name),
         ("Roles:", roles(node.labels)),
-        *_labels("Labels:", node.labels),
+        *label_fields("Labels:", node.labels),
         ("Annotations:", NONE),
     ]
     addresses = [*(("InternalIP:", ip) for ip in node.addresses), ("Hostname:", node.name)]
@@ -162,17 +164,17 @@ def _node(node: Node, contents: Contents) -> str:
     pod_rows = [("Namespace", "Name"), ("---------", "----"), *pods]
     return "".join(
         (
-            _lines(head),
+            lines(head),
             "Addresses:\n",
-            _lines(addresses, "  "),
-            _lines(tail),
+            lines(addresses, "  "),
+            lines(tail),
             table(pod_rows, DESCRIBE_PADDING, "  "),
-            _lines([("Events:", NONE)]),
+            lines([("Events:", NONE)]),
         )
     )
 
 
-def _pod_ranges(node: Node, contents: Contents) -> list[_Field]:
+def _pod_ranges(node: Node, contents: Contents) -> list[Field]:
     """A line of our own, which kubectl has not: how full each range is."""
     own = [each for each in contents.pod_ranges if each.node == node.name]
     words = [f"{each.used} of {each.size} used in {each.cidr}" for each in own]
@@ -183,16 +185,16 @@ def _endpoints(endpoints: Endpoints) -> str:
     head = [
         ("Name:", endpoints.name),
         ("Namespace:", endpoints.namespace),
-        *_labels("Labels:", endpoints.labels),
+        *label_fields("Labels:", endpoints.labels),
         ("Annotations:", NONE),
     ]
-    text = _lines(head) + "Subsets:\n"
+    text = lines(head) + "Subsets:\n"
     for subset in endpoints.subsets:
         fields = [
             ("Addresses:", join(address.ip for address in subset.addresses)),
             ("NotReadyAddresses:", NONE),
         ]
-        text += _lines(fields, "  ")
+        text += lines(fields, "  ")
         if subset.ports:
             ports = [
                 (port.name or "<unset>", str(port.port), port.protocol) for port in subset.ports
@@ -200,33 +202,4 @@ def _endpoints(endpoints: Endpoints) -> str:
             header = [("Name", "Port", "Protocol"), ("----", "----", "--------")]
             text += "  Ports:\n" + table([*header, *ports], DESCRIBE_PADDING, "    ")
         text += "\n"
-    return text + _lines([("Events:", NONE)])
-
-
-def _containers(title: str, containers: Sequence[Container], indent: str = "") -> str:
-    text = f"{indent}{title}\n"
-    for container in containers:
-        ports = [f"{port.container_port}/{port.protocol}" for port in container.ports]
-        plural = "s" if len(ports) > 1 else ""
-        fields = [
-            ("Image:", container.image),
-            (f"Port{plural}:", ", ".join(ports) or NONE),
-            (f"Host Port{plural}:", ", ".join(_host_port(port) for port in ports) or NONE),
-        ]
-        text += f"{indent and ' '}  {container.name}:\n" + _lines(fields, "    ")
-    return text
-
-
-def _host_port(port: str) -> str:
-    """No host port is planned yet, which kubectl writes as number 0."""
-    return f"0/{port.partition('/')[2]}"
-
-
-def _labels(title: str, labels: Labels) -> list[_Field]:
-    """The first label on the title's line, the others below it."""
-    words = [f"{key}={value}" for key, value in labels] or [NONE]
-    return [(title if index == 0 else "", word) for index, word in enumerate(words)]
-
-
-def _lines(fields: Iterable[_Field], indent: str = "") -> str:
-    return table(fields, DESCRIBE_PADDING, indent)
+    return text + lines([("Events:", NONE)])

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from kcompile.explain.objects import Object
+from kcompile.explain.object_pieces import Object
 
 
 def json_object(value: Object) -> str:

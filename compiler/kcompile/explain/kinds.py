@@ -1,21 +1,61 @@
 """What can be asked for, in kubectl's words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from kcompile.problems import printable
 
-Kind = Literal["node", "pod", "service", "endpoints", "deployment"]
+Kind = Literal[
+    "node",
+    "namespace",
+    "pod",
+    "service",
+    "endpoints",
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "replicaset",
+    "replicationcontroller",
+    "job",
+]
 
-_WORDS: dict[str, Kind] = {
-    **dict.fromkeys(("node", "nodes", "no"), "node"),
-    **dict.fromkeys(("pod", "pods", "po"), "pod"),
-    **dict.fromkeys(("service", "services", "svc"), "service"),
-    **dict.fromkeys(("endpoints", "endpoint", "ep"), "endpoints"),
-    **dict.fromkeys(("deployment", "deployments", "deploy"), "deployment"),
-    **dict.fromkeys(("deployment.apps", "deployments.apps"), "deployment"),
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a kind is called. `group` is its API group, "" for the core one."""
+
+    plural: str
+    short: tuple[str, ...]
+    group: str = ""
+
+
+WORDINGS: dict[Kind, Wording] = {
+    "node": Wording("nodes", ("no",)),
+    "namespace": Wording("namespaces", ("ns",)),
+    "pod": Wording("pods", ("po",)),
+    "service": Wording("services", ("svc",)),
+    "endpoints": Wording("endpoints", ("endpoint", "ep")),
+    "deployment": Wording("deployments", ("deploy",), "apps"),
+    "statefulset": Wording("statefulsets", ("sts",), "apps"),
+    "daemonset": Wording("daemonsets", ("ds",), "apps"),
+    "replicaset": Wording("replicasets", ("rs",), "apps"),
+    "replicationcontroller": Wording("replicationcontrollers", ("rc",)),
+    "job": Wording("jobs", (), "batch"),
 }
+CLUSTER_WIDE: frozenset[Kind] = frozenset({"node", "namespace"})
+
+_ALL: tuple[Kind, ...] = (
+    "pod",
+    "replicationcontroller",
+    "service",
+    "daemonset",
+    "deployment",
+    "replicaset",
+    "statefulset",
+    "job",
+)
+"""kubectl's category `all`, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +75,14 @@ def requests(arguments: Sequence[str]) -> tuple[Request, ...]:
     if any("/" in argument for argument in arguments):
         return _pairs(arguments)
     words, names = arguments[0].split(","), tuple(dict.fromkeys(arguments[1:]))
-    return tuple(Request(kind, names) for kind in dict.fromkeys(map(_kind, words)))
+    kinds = dict.fromkeys(kind for word in words for kind in _kinds(word))
+    return tuple(Request(kind, names) for kind in kinds)
+
+
+def resource(kind: Kind) -> str:
+    """A kind before a name, as `-o name` has it: deployment.apps."""
+    group = WORDINGS[kind].group
+    return f"{kind}.{group}" if group else kind
 
 
 def _pairs(arguments: Sequence[str]) -> tuple[Request, ...]:
@@ -50,9 +97,28 @@ def _pairs(arguments: Sequence[str]) -> tuple[Request, ...]:
     return tuple(Request(kind, tuple(wanted)) for kind, wanted in names.items())
 
 
+def _kinds(word: str) -> tuple[Kind, ...]:
+    return _ALL if word.lower() == "all" else (_kind(word),)
+
+
 def _kind(word: str) -> Kind:
-    kind = _WORDS.get(word.lower())
+    kind = _KIND_BY_WORD.get(word.lower())
     if kind is None:
-        allowed = "nodes, pods, services, endpoints, deployments; records by themselves"
-        raise WordingError(f"{printable(word)} is not a type that can be shown ({allowed})")
+        allowed = ", ".join(wording.plural for wording in WORDINGS.values())
+        raise WordingError(
+            f"{printable(word)} is not a type that can be shown "
+            f"({allowed}; all; records by themselves)"
+        )
     return kind
+
+
+def _words(kind: Kind, wording: Wording) -> Iterator[str]:
+    for word in (kind, wording.plural, *wording.short):
+        yield word
+        if wording.group:
+            yield f"{word}.{wording.group}"
+
+
+_KIND_BY_WORD: dict[str, Kind] = {
+    word: kind for kind, wording in WORDINGS.items() for word in _words(kind, wording)
+}

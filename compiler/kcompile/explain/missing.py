@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kcompile.explain.bundle import PLAN_FILE
 from kcompile.explain.contents import Contents
-from kcompile.explain.kinds import Request
+from kcompile.explain.kinds import CLUSTER_WIDE, Request
 from kcompile.explain.select import Selection, namespace_of, select
 from kcompile.problems import Code, Problem, printable
 from kcompile.source import Position
@@ -18,7 +18,9 @@ def missing(
     position = Position(str(bundle / PLAN_FILE), 1, 1)
     for selection in selections:
         for name in selection.missing:
-            where = "" if selection.kind == "node" else f" in namespace {printable(namespace)}"
+            where = (
+                "" if selection.kind in CLUSTER_WIDE else f" in namespace {printable(namespace)}"
+            )
             message = f"{selection.kind} {printable(name)} not found{where}"
             elsewhere = select(contents, Request(selection.kind, ()), None).items
             namespaces = sorted(namespace_of(item) for item in elsewhere if item.name == name)

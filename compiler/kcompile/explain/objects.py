@@ -1,18 +1,16 @@
-"""Kubernetes objects of what a plan holds, in the form of the API (v1 and apps/v1).
+"""Kubernetes objects of what a plan holds, in the form of the API (v1, apps/v1 and batch/v1).
 
 They carry what the plan knows, and say of pods and nodes that they are ready: what kcompile plans
 for is the running cluster.
 """
 
-from collections.abc import Iterable
 from typing import assert_never
 
 from kcompile.explain.contents import (
-    Container,
-    ContainerPort,
     Contents,
     Endpoint,
     Exposure,
+    Namespace,
     Node,
     Pod,
     Service,
@@ -21,16 +19,17 @@ from kcompile.explain.contents import (
     Workload,
 )
 from kcompile.explain.endpoints import EndpointPort, Endpoints, Subset, families
+from kcompile.explain.object_pieces import Object, metadata, named, pod_spec
+from kcompile.explain.object_workloads import workload_object
 from kcompile.explain.select import Item
-from kcompile.labels import Labels
-
-Object = dict[str, object]
 
 
 def kubernetes_object(item: Item, contents: Contents) -> Object:
     match item:
         case Node():
             return _node(item)
+        case Namespace():
+            return _namespace(item)
         case Pod():
             return _pod(item)
         case Service():
@@ -38,7 +37,7 @@ def kubernetes_object(item: Item, contents: Contents) -> Object:
         case Endpoints():
             return _endpoints(item)
         case Workload():
-            return _deployment(item)
+            return workload_object(item)
         case _:
             assert_never(item)
 
@@ -50,9 +49,18 @@ def _node(node: Node) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": _metadata("", node.name, node.labels),
+        "metadata": metadata("", node.name, node.labels),
         "spec": {"podCIDR": ranges[0], "podCIDRs": ranges} if ranges else {},
         "status": {"addresses": [*addresses, hostname], "conditions": [_ready()]},
+    }
+
+
+def _namespace(namespace: Namespace) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": metadata("", namespace.name, namespace.labels),
+        "status": {"phase": "Active"},
     }
 
 
@@ -66,8 +74,8 @@ def _pod(pod: Pod) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(pod.namespace, pod.name, pod.labels),
-        "spec": {"nodeName": pod.node.name, **_containers(pod.workload)},
+        "metadata": metadata(pod.namespace, pod.name, pod.labels),
+        "spec": {"nodeName": pod.node.name, **pod_spec(pod.workload)},
         "status": status,
     }
 
@@ -93,7 +101,7 @@ def _service(service: Service, settings: Settings) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(service.namespace, service.name, service.labels),
+        "metadata": metadata(service.namespace, service.name, service.labels),
         "spec": spec,
         "status": {"loadBalancer": _ingress(exposure)},
     }
@@ -128,7 +136,7 @@ def _cluster_addresses(service: Service, settings: Settings) -> Object:
 
 def _service_port(port: ServicePort) -> Object:
     return {
-        **_named(port.name),
+        **named(port.name),
         "protocol": port.protocol,
         "port": port.port,
         "targetPort": port.target_port,
@@ -140,7 +148,7 @@ def _endpoints(endpoints: Endpoints) -> Object:
     head: Object = {
         "apiVersion": "v1",
         "kind": "Endpoints",
-        "metadata": _metadata(endpoints.namespace, endpoints.name, endpoints.labels),
+        "metadata": metadata(endpoints.namespace, endpoints.name, endpoints.labels),
     }
     subsets = [_subset(subset, endpoints.namespace) for subset in endpoints.subsets]
     return head | {"subsets": subsets} if subsets else head
@@ -162,75 +170,7 @@ def _endpoint_address(endpoint: Endpoint, namespace: str) -> Object:
 
 
 def _endpoint_port(port: EndpointPort) -> Object:
-    return {**_named(port.name), "port": port.port, "protocol": port.protocol}
-
-
-def _deployment(workload: Workload) -> Object:
-    replicas, ready = workload.replicas, workload.ready
-    counts = {
-        "replicas": replicas,
-        "updatedReplicas": replicas,
-        **({"readyReplicas": ready, "availableReplicas": ready} if ready else {}),
-        **({"unavailableReplicas": replicas - ready} if replicas > ready else {}),
-    }
-    template_metadata: Object = {"labels": dict(workload.pod_labels)}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": _metadata(workload.namespace, workload.name, workload.labels),
-        "spec": {
-            "replicas": replicas,
-            "selector": _selector(workload),
-            "template": {"metadata": template_metadata, "spec": _containers(workload)},
-        },
-        "status": counts if replicas else {},
-    }
-
-
-def _selector(workload: Workload) -> Object:
-    expressions = [
-        {"key": each.key, "operator": each.operator}
-        | ({"values": list(each.values)} if each.values else {})
-        for each in workload.match_expressions
-    ]
-    return {
-        **({"matchLabels": dict(workload.match_labels)} if workload.match_labels else {}),
-        **({"matchExpressions": expressions} if expressions else {}),
-    }
-
-
-def _containers(workload: Workload) -> Object:
-    """Sidecars are init containers that keep running."""
-    sidecars = [_container(each) | {"restartPolicy": "Always"} for each in workload.sidecars]
-    containers = [_container(each) for each in workload.containers]
-    return {
-        "containers": containers,
-        **({"initContainers": sidecars} if sidecars else {}),
-    }
-
-
-def _container(container: Container) -> Object:
-    ports = _container_ports(container.ports)
-    return {"name": container.name, "image": container.image, **({"ports": ports} if ports else {})}
-
-
-def _container_ports(ports: Iterable[ContainerPort]) -> list[Object]:
-    return [
-        {**_named(port.name), "containerPort": port.container_port, "protocol": port.protocol}
-        for port in ports
-    ]
-
-
-def _metadata(namespace: str, name: str, labels: Labels) -> Object:
-    return {
-        "name": name,
-        **({"namespace": namespace} if namespace else {}),
-        **({"labels": dict(labels)} if labels else {}),
-    }
-
-
-def _named(name: str) -> Object:
-    return {"name": name} if name else {}
+    return {**named(port.name), "port": port.port, "protocol": port.protocol}
 
 
 def _ready() -> Object:

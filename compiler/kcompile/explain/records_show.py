@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from kcompile.explain.objects import Object
+from kcompile.explain.object_pieces import Object
 from kcompile.explain.records import Record, RecordSet
 from kcompile.explain.records_causes import Cause, Index, causes
 from kcompile.explain.table import DESCRIBE_PADDING, table

@@ -4,11 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from kcompile.explain.contents import Contents, Node, Pod, Service, Workload
+from kcompile.explain.contents import (
+    Contents,
+    Namespace,
+    Node,
+    Pod,
+    Service,
+    Workload,
+)
 from kcompile.explain.endpoints import Endpoints, endpoints
 from kcompile.explain.kinds import Kind, Request
 
-Item = Node | Pod | Service | Endpoints | Workload
+Item = Node | Namespace | Pod | Service | Endpoints | Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +48,19 @@ def select(contents: Contents, request: Request, namespace: str | None) -> Selec
 
 def namespace_of(item: Item) -> str:
     """ "" for what is cluster-wide."""
-    return "" if isinstance(item, Node) else item.namespace
+    match item:
+        case Node() | Namespace():
+            return ""
+        case _:
+            return item.namespace
 
 
 def _items(contents: Contents, kind: Kind, namespace: str | None) -> Iterable[Item]:
     match kind:
         case "node":
             return contents.nodes
+        case "namespace":
+            return contents.namespaces
         case "pod":
             return (pod for pod in contents.pods if namespace in {None, pod.namespace})
         case "service":
@@ -55,18 +68,30 @@ def _items(contents: Contents, kind: Kind, namespace: str | None) -> Iterable[It
         case "endpoints":
             found = (endpoints(each, contents.settings) for each in _services(contents, namespace))
             return (each for each in found if each is not None)
-        case "deployment":
-            return (
-                workload
-                for workload in contents.workloads
-                if workload.kind == "Deployment" and namespace in {None, workload.namespace}
-            )
+        case (
+            "deployment"
+            | "statefulset"
+            | "daemonset"
+            | "replicaset"
+            | "replicationcontroller"
+            | "job"
+        ):
+            return _workloads(contents, kind, namespace)
         case _:
             assert_never(kind)
 
 
 def _services(contents: Contents, namespace: str | None) -> Iterable[Service]:
     return (each for each in contents.services if namespace in {None, each.namespace})
+
+
+def _workloads(contents: Contents, kind: Kind, namespace: str | None) -> Iterable[Workload]:
+    """kubectl's word for a kind is the API's own in lower case."""
+    return (
+        workload
+        for workload in contents.workloads
+        if workload.kind.lower() == kind and namespace in {None, workload.namespace}
+    )
 
 
 def _key(item: Item) -> tuple[str, str]:

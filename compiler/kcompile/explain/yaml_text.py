@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import yaml
 
-from kcompile.explain.objects import Object
+from kcompile.explain.object_pieces import Object
 
 _PLAIN = re.compile(
     r"[A-Za-z/](?:[A-Za-z0-9./_:@-]*[A-Za-z0-9])?|[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?"
