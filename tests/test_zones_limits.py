@@ -137,7 +137,7 @@ def test_more_records_at_a_name_than_bind_loads_by_itself() -> None:
     (finding,) = check_crowds(headless(101, named=True))
     assert (finding.code.value, severity(finding.code)) == ("KC504", Severity.NOTE)
     assert finding.message.startswith("Service default/db: 101 A records at 'db.default.svc.")
-    assert finding.hint.startswith("in named.conf: max-records-per-type 101;")
+    assert "max-records-per-type 101;" in finding.hint
 
 
 def test_many_endpoints_crowd_no_name_unless_they_share_it() -> None:

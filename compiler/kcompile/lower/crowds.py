@@ -7,7 +7,7 @@ from itertools import groupby
 from kcompile.address import Family, format_ip
 from kcompile.ir import Record, read_record
 from kcompile.lower.external import external_service_lines
-from kcompile.lower.names import name_service, ready
+from kcompile.lower.names import name_service
 from kcompile.lower.records import service_lines
 from kcompile.lower.reverse import zone_ranges
 from kcompile.lower.zonal import zones_of
@@ -95,25 +95,26 @@ def _data_size(record: Record) -> int:
 def _of_addresses(plan: Plan) -> Iterator[Finding]:
     """Addresses that so many Services lead to that their way back has too many names."""
     for family in _FAMILIES:
-        names: Counter[int] = Counter()
-        last: dict[int, PlannedService] = {}
-        for service in plan.services:
-            groups = [port.endpoints(family) for port in service.ports]
-            groups.append(service.portless4 if family == 4 else service.portless6)
-            addresses = {endpoint.ip for group in groups for endpoint in ready(group)}
-            names.update(addresses)
-            last |= dict.fromkeys(addresses, service)
+        names = Counter(ip for service in plan.services for ip in _shown(service, family))
         crowded = sorted(ip for ip, count in names.items() if count > _BIND_LIMIT)
         ranges = zone_ranges(plan.settings) if crowded else ()
         for ip in crowded:
             if any(zone.family == family and ip in zone for zone in ranges):
+                leading = [each for each in plan.services if ip in _shown(each, family)]
                 said = f"{names[ip]} PTR records for {format_ip(family, ip)}"
-                yield _for_bind(plan, last[ip], said, names[ip])
+                yield _for_bind(plan, leading[-1], said, names[ip])
+
+
+def _shown(service: PlannedService, family: Family) -> set[int]:
+    """The addresses of a Service's endpoints that have names."""
+    groups = [service.portless4 if family == 4 else service.portless6]
+    groups += [port.endpoints(family) for port in service.ports]
+    return {each.ip for group in groups for each in group if each.state.ready}
 
 
 def _for_bind(plan: Plan, service: PlannedService, said: str, count: int) -> Finding:
     message = f"{said}; BIND loads no zone with more than {_BIND_LIMIT} of a kind at a name"
-    hint = f"in named.conf: max-records-per-type {count}; (9.18.28 and later have it)"
+    hint = f"the bundle's named.conf has max-records-per-type {count}; one of your own needs it too"
     return _finding(plan, service, Code.BIND_OPTION, message, hint)
 
 

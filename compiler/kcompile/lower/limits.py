@@ -100,7 +100,7 @@ def _strangers(cidr: Cidr) -> str:
 
 def _odd_names(plan: Plan) -> Iterator[Finding]:
     """Addresses at names that are no host names (RFC 952), which BIND refuses unless told."""
-    hint = "in named.conf: check-names primary ignore;"
+    hint = "the bundle's named.conf has check-names primary ignore; one of your own needs it too"
     if plan.settings.dns.zonal:
         message = "names below _zone are no host names, and BIND loads no zone with their addresses"
         yield Finding(Code.BIND_OPTION, None, (), message, hint, label="--dns-zonal")
