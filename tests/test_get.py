@@ -374,8 +374,8 @@ def test_plans_with_empty_lists_are_shown(
             (place / "plan.json").write_text(json.dumps(plan))
             plan[section][-1][key] = value
             for form in (["-o", "wide"], ["-o", "json"]):
-                words = ["get", "no,po,svc,ep,deploy", "-A", *form, "--bundle", str(place)]
+                words = ["get", "all,no,ns,ep", "-A", *form, "--bundle", str(place)]
                 assert kcompile(words, capsys).code == 0
             for namespace in ("default", "shop"):
-                words = ["describe", "no,po,svc,ep,deploy", "-n", namespace]
+                words = ["describe", "all,no,ns,ep", "-n", namespace]
                 assert kcompile([*words, "--bundle", str(place)], capsys).code == 0
