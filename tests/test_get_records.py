@@ -1,6 +1,7 @@
 """`kcompile get records`: the zone files of a bundle, by namespace, zone or name."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,7 +202,5 @@ def test_no_bundle(get: Get) -> None:
 
 
 def test_a_bundle_without_zones(get: Get, bundle: Run) -> None:
-    for path in (bundle.folder / "bundle" / "dns").iterdir():
-        path.unlink()
-    (bundle.folder / "bundle" / "dns").rmdir()
+    shutil.rmtree(bundle.folder / "bundle" / "dns")
     assert get("records").err.startswith("bundle/dns:1:1: KC601: cannot be read: ")
