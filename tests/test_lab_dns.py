@@ -80,6 +80,30 @@ def named(request: pytest.FixtureRequest, folder: Path) -> Iterator[Named]:
         yield Named(cluster, family, bundle, place, program, servers)
 
 
+@pytest.mark.parametrize("program", ["named", "unbound"])
+def test_forwarders_and_stub_domains(folder: Path, program: str) -> None:
+    """As the ConfigMap kube-dns states them: the internet host for all, the neighbour for one."""
+    needs.requires("named", "dig", program)
+    needs.requires_flavour("nft")
+    needs.requires_bridge_netfilter()
+    place = folder / f"forwarding-{program}"
+    bundle = resolving.build(place, "ipv4", resolving.FORWARDING)
+    with Cluster(from_bundle(bundle, resolving.SERVE)) as cluster:
+        names.start_world(cluster, place)
+        names.start_server(cluster, "n1", program, bundle, place)
+        (client,) = cluster.lab.pods_of("client-1")
+        for name, address in (
+            (names.WORLD, describe.INTERNET_HOSTS[4]),
+            (names.COMPANY, "192.0.2.80"),
+            ("away.default.svc.cluster.local", describe.INTERNET_HOSTS[4]),
+            ("kube-dns.kube-system.svc.cluster.local", "10.96.0.10"),
+        ):
+            done = cluster.run(client.name, ["dig", "+short", name, "A"])
+            assert done.out.split()[-1:] == [address], (name, done)
+        done = cluster.run(client.name, ["dig", "+short", "-x", "10.96.0.10"])
+        assert done.out.split() == ["kube-dns.kube-system.svc.cluster.local."]
+
+
 def dig(named: Named, client: str, *words: str) -> list[str]:
     done = named.cluster.run(client, ["dig", "+short", "+time=2", "+tries=1", *words])
     assert done.status == 0, (client, words, done)

@@ -23,9 +23,9 @@ kind: ConfigMap
 metadata: {name: kube-dns, namespace: kube-system}
 data:
   stubDomains: |
-    {"corp.example": ["NEIGHBOUR:5353"]}
+    {"corp.example": ["192.168.20.253:5353"]}
   upstreamNameservers: |
-    ["INTERNET"]
+    ["198.51.100.10"]
 ---
 """
 

@@ -7,6 +7,7 @@ from kcompile.load.locate import problems_of
 from kcompile.lower.crowds import check_crowds
 from kcompile.lower.limits import check_names
 from kcompile.lower.resolv import check_resolv
+from kcompile.lower.servers import check_servers
 from kcompile.planned import Plan
 from kcompile.problems import Code, Finding, InputError, Problem, Severity
 
@@ -17,7 +18,13 @@ _REMEMBERED_CLIENTS = 100
 def check_lowering(plan: Plan) -> tuple[Problem, ...]:
     """Warnings. Raises InputError where a name does not fit."""
     problems = problems_of(
-        (*check_names(plan), *check_crowds(plan), *check_resolv(plan), *_on_packets(plan))
+        (
+            *check_names(plan),
+            *check_crowds(plan),
+            *check_resolv(plan),
+            *check_servers(plan),
+            *_on_packets(plan),
+        )
     )
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InputError(problems)

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from kcompile.address import BITS, Cidr, Family
 from kcompile.ir import NameServers, Zone
-from kcompile.model import Forwarding
+from kcompile.lower.reverse import cut, reverse_origin
+from kcompile.model import Forwarding, Key
 from kcompile.planned import Plan, PlannedService
+from kcompile.problems import Code, Finding
 from kcompile.resolve.services import DNS
 
+_CONFIG_MAPS = ("coredns", "kube-dns")
 _STEP = 50
 """Lines between two looks; every set of more than twice as many records is seen."""
 
@@ -31,6 +34,20 @@ def lower_servers(plan: Plan, zones: Sequence[Zone]) -> NameServers:
         odd_names=plan.settings.dns.zonal or any("\n-" in zone.lines for zone in zones),
         forwarding=_forwarding(plan.settings.forwarding, origins),
     )
+
+
+def check_servers(plan: Plan) -> Iterator[Finding]:
+    """Domains that another server is to be asked for, though they are the cluster's own."""
+    settings = plan.settings
+    origins = [settings.cluster_domain, settings.dns.external_zone]
+    ranges = (*settings.service_cidrs, *settings.pod_cidrs, *settings.dns.reverse_ranges)
+    origins += [reverse_origin(zone).removesuffix(".") for cidr in ranges for zone in cut(cidr)]
+    found = (plan.origins.get(Key("ConfigMap", DNS.namespace, name)) for name in _CONFIG_MAPS)
+    origin = next((each for each in found if each), None)
+    for domain, _ in settings.forwarding.stubs:
+        if own := zone_of(domain, [each for each in origins if each]):
+            message = f"{domain} lies in {own}, a zone of the cluster, so nobody else is asked"
+            yield Finding(Code.IGNORED_FIELD, origin, ("data",), message)
 
 
 def _listen(plan: Plan) -> Iterator[tuple[Family, int]]:

@@ -1,6 +1,7 @@
 """Resolve: do the objects fit together? Objects and flags become one cluster."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from kcompile.load.locate import locate, problems_of
@@ -8,6 +9,7 @@ from kcompile.model import (
     AddressPool,
     Cluster,
     ClusterConfiguration,
+    DnsConfigMap,
     EndpointSlice,
     Key,
     KubeProxyConfiguration,
@@ -21,6 +23,7 @@ from kcompile.model import (
 from kcompile.problems import Code, Finding, InputError, Problem, Severity, severity
 from kcompile.resolve.controllers import find_overlaps
 from kcompile.resolve.flags import Flags
+from kcompile.resolve.forwarding import resolve_forwarding
 from kcompile.resolve.node_dns import settle_node_dns
 from kcompile.resolve.nodes import resolve_nodes
 from kcompile.resolve.pools import resolve_pools
@@ -46,6 +49,9 @@ def resolve(objects: Objects, flags: Flags) -> Cluster:
         tuple(_placed(objects, KubeProxyConfiguration)),
     )
     settings, wrong = resolve_settings(configurations, flags)
+    findings += wrong
+    forwarding, wrong = resolve_forwarding(_placed(objects, DnsConfigMap))
+    settings = replace(settings, forwarding=forwarding)
     findings += wrong
     declared_nodes = [node for node, _ in _placed(objects, Node)]
     nodes, wrong = resolve_nodes(declared_nodes, flags, settings, origins)

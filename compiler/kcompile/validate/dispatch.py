@@ -6,6 +6,7 @@ from typing import Any, assert_never
 from kcompile.model import Object
 from kcompile.problems import Code, Finding, printable
 from kcompile.validate.config import read_cluster_configuration, read_kube_proxy_configuration
+from kcompile.validate.dns_config_map import is_dns_config_map, read_dns_config_map
 from kcompile.validate.flatten import Single
 from kcompile.validate.fragment import check_fragment
 from kcompile.validate.kinds import (
@@ -55,6 +56,8 @@ def read_object(single: Single, ledger: Ledger) -> tuple[Object, ...]:
             review.remark(Code.NOT_ENFORCED, _full_kind(single))
         case Tool():
             review.remark(Code.TOOL_FILE, kind)
+        case Ignored() if is_dns_config_map(single.api_version, kind, value):
+            return (read_dns_config_map(value, review),)
         case Ignored():
             note_namespace(value, review)
             review.remark(Code.IGNORED_KIND, _full_kind(single))
