@@ -128,10 +128,24 @@ def external(domain: str = _DOMAIN) -> Plan:
     return with_dns(made, DnsSettings(external_zone="out.example.org"))
 
 
+def empty(domain: str = _DOMAIN) -> Plan:
+    """Services with endpoints and without, of which only the former count."""
+    made = plan(
+        services=[
+            service("t/full", "10.96.0.7", ports=[port(80, "10.244.1.5", name="http")]),
+            service("t/empty", "10.96.0.8", ports=[port(80, name="http")]),
+            service("t/alias", external_name="www.example.com"),
+        ],
+        domain=domain,
+    )
+    return with_dns(made, DnsSettings(ignore_empty=True))
+
+
 CLUSTERS: Mapping[str, Callable[[str], Plan]] = {
     "demo": demo,
     "hosts": hosts,
     "pods": pods,
     "zonal": zonal,
     "external": external,
+    "empty": empty,
 }

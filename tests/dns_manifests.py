@@ -41,6 +41,7 @@ def _flags(plan: Plan) -> Flags:
         dns_pods="verified" if dns.pod_records else "disabled",
         dns_endpoint_pod_names=dns.endpoint_pod_names,
         dns_zonal=dns.zonal,
+        dns_ignore_empty_services=dns.ignore_empty,
         dns_external_zone=dns.external_zone or None,
     )
 

@@ -142,6 +142,7 @@ def plan_of(cluster: Loaded, name: str) -> Plan:
         ttl=shared()["defaults"]["ttl"],
         pod_records=options.get("podMode") == "verified",
         endpoint_pod_names=options.get("endpointPodNames", False),
+        ignore_empty=options.get("ignoreEmpty", False),
         zonal=options.get("zonal", False),
         external_zone=options.get("externalZone", "").rstrip("."),
         name_servers=_name_servers(cluster),

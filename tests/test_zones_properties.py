@@ -69,6 +69,7 @@ OPTIONS = st.builds(
     endpoint_pod_names=st.booleans(),
     ptr=st.sampled_from(["all", "canonical"]),
     zonal=st.booleans(),
+    ignore_empty=st.booleans(),
     external_zone=st.sampled_from(["", "out.example"]),
 )
 

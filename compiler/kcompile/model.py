@@ -411,6 +411,7 @@ class DnsSettings:
     """What the zones hold beyond what they always hold.
 
     `ttl` in seconds (30 is kubeadm's). `ptr` canonical gives an address one name, the first.
+    `ignore_empty` leaves out Services with a cluster IP and no ready endpoint.
     `external_zone` is "" for none, without a dot at its end; `reverse_ranges` have reverse zones
     besides those of the service and pod ranges. `name_servers` are the name server's addresses
     where no kube-dns Service has any: the link-local one that NodeLocal DNSCache made customary.
@@ -421,6 +422,7 @@ class DnsSettings:
     endpoint_pod_names: bool = False
     ptr: Literal["all", "canonical"] = "all"
     zonal: bool = False
+    ignore_empty: bool = False
     external_zone: str = ""
     reverse_ranges: tuple[Cidr, ...] = ()
     name_servers: tuple[tuple[Family, int], ...] = ((4, 0xA9FE140A),)

@@ -135,6 +135,11 @@ _OPTIONS = (
         "--dns-zonal", is_flag=True, help="Add the names of headless Services in each zone."
     ),
     click.option(
+        "--dns-ignore-empty-services",
+        is_flag=True,
+        help="Leave Services without a ready endpoint out of DNS.",
+    ),
+    click.option(
         "--dns-external-zone",
         metavar="ZONE",
         help="A DNS zone of the addresses that Services have outside the cluster.",

@@ -68,7 +68,8 @@ def _dns(dns: DnsSettings) -> str:
     return (
         f'{{"ttl": {dns.ttl}, "pods": "{"verified" if dns.pod_records else "disabled"}", '
         f'"endpointPodNames": {_boolean(dns.endpoint_pod_names)}, "ptr": "{dns.ptr}", '
-        f'"zonal": {_boolean(dns.zonal)}, "externalZone": {quoted(dns.external_zone)}, '
+        f'"zonal": {_boolean(dns.zonal)}, "ignoreEmptyServices": {_boolean(dns.ignore_empty)}, '
+        f'"externalZone": {quoted(dns.external_zone)}, '
         f'"reverseZones": {_cidrs(dns.reverse_ranges)}}}'
     )
 

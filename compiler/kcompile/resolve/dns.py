@@ -24,6 +24,7 @@ def resolve_dns(flags: Flags, domain: str) -> tuple[DnsSettings, tuple[Finding, 
         endpoint_pod_names=flags.dns_endpoint_pod_names,
         ptr=flags.dns_ptr,
         zonal=flags.dns_zonal,
+        ignore_empty=flags.dns_ignore_empty_services,
         external_zone=reader.external_zone(),
         reverse_ranges=tuple(sorted(set(reader.reverse_ranges()))),
     )

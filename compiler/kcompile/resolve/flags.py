@@ -30,6 +30,7 @@ class Flags:
     dns_endpoint_pod_names: bool = False
     dns_ptr: Literal["all", "canonical"] = "all"
     dns_zonal: bool = False
+    dns_ignore_empty_services: bool = False
     dns_external_zone: str | None = None
     dns_reverse_zones: tuple[str, ...] = ()
     node_dns_address: str | None = None
