@@ -58,8 +58,11 @@ def _records(rrsets: Iterable[dns.rrset.RRset]) -> Iterator[str]:
 
 
 @contextmanager
-def serving(program: str, folder: Path, zones: Iterable[Zone]) -> Iterator[NameServer]:
-    """`program` is named, nsd or knotd. Skips the test where it is not installed."""
+def serving(
+    program: str, folder: Path, zones: Iterable[Zone], *, options: str = "", ready: str = ""
+) -> Iterator[NameServer]:
+    """`program` is named, nsd or knotd, `options` more of named's, `ready` a zone that is asked
+    whether the server is up. Skips the test where it is not installed."""
     path = which(program, path=_PATH)
     if path is None:
         pytest.skip(f"{program} is not installed")
@@ -69,12 +72,15 @@ def serving(program: str, folder: Path, zones: Iterable[Zone]) -> Iterator[NameS
         file.write_text(zone_text(zone), "utf-8")
         files[zone.origin] = file
     port = _free_port()
-    (folder / "conf").write_text(_CONFIGURATIONS[program](folder, port, files), "utf-8")
+    text = _CONFIGURATIONS[program](folder, port, files).replace(
+        "notify no;", f"{options}notify no;"
+    )
+    (folder / "conf").write_text(text, "utf-8")
     command = [path, *_ARGUMENTS[program], "-c", str(folder / "conf")]
     with Popen(command, stdout=DEVNULL, stderr=DEVNULL) as process:
         try:
             server = NameServer(port)
-            _wait(process, server, min(files))
+            _wait(process, server, ready or min(files))
             yield server
         finally:
             process.terminate()

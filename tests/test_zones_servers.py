@@ -1,6 +1,7 @@
 """The same questions asked of BIND, NSD and Knot on loopback ports, from the rendered files."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from dns_answers import Question, own_zones, questions, shown
 from dns_servers import SERVERS, NameServer, serving
 from dns_shared import CASES, Case, comparable, served, shared_cases
+from kcompile.lower.zones import lower_zones
+from plan_builder import plan, port, service
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -52,3 +55,14 @@ def test_a_server_answers_the_shared_cases(shared_server: NameServer, case: Case
     assert case.additional <= {record.lower() for record in reply.additional}
     if not case.records:
         assert reply.authority == {"SOA"}
+
+
+def test_bind_loads_large_sets_only_if_it_is_told(tmp_path: Path) -> None:
+    """named-checkzone and named-checkconf -z say nothing of it; so the build does (KC504)."""
+    ips = [f"10.244.{n >> 7}.{n & 127}" for n in range(1, 102)]
+    db = service("default/db", headless=True, ports=[port(80, *ips, name="pg")])
+    zones = {zone.origin: zone for zone in lower_zones(plan(services=[db]))}
+    both = [zones["cluster.local."], zones["244.10.in-addr.arpa."]]
+    for options, rcode in (("", "SERVFAIL"), ("max-records-per-type 101; ", "NOERROR")):
+        with serving("named", tmp_path, both, options=options, ready=both[1].origin) as server:
+            assert server.ask("cluster.local.", "SOA").answer.rcode == rcode
