@@ -4,6 +4,7 @@ resolv.conf files of the bundle."""
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +60,29 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+class Bundles:
+    """Each built once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.built: dict[tuple[str, str], Path] = {}
+
+    def of(self, family: str, more: str = "") -> Path:
+        if (family, more) not in self.built:
+            place = self.folder / f"bundle-{len(self.built)}"
+            self.built[family, more] = resolving.build(place, family, more)
+        return self.built[family, more]
+
+
+@pytest.fixture(scope="module")
+def bundles(folder: Path) -> Bundles:
+    return Bundles(folder)
+
+
 @pytest.fixture(
     scope="module", params=VARIANTS, ids=[f"ipv{f}-{v}-{program}" for f, v, program in VARIANTS]
 )
-def named(request: pytest.FixtureRequest, folder: Path) -> Iterator[Named]:
+def named(request: pytest.FixtureRequest, folder: Path, bundles: Bundles) -> Iterator[Named]:
     family, variant, program = request.param
     needs.requires("named", "dig", "getent", "curl", program)
     needs.requires_flavour(variant.flavour, family)
@@ -70,7 +90,8 @@ def named(request: pytest.FixtureRequest, folder: Path) -> Iterator[Named]:
     if family == 6:
         needs.requires_ipv6()
     place = folder / f"{family}-{variant}-{program}"
-    bundle = resolving.build(place, f"ipv{family}")
+    place.mkdir()
+    bundle = bundles.of(f"ipv{family}")
     with Cluster(from_bundle(bundle, resolving.SERVE, variant)) as cluster:
         names.start_world(cluster, place)
         servers = {
@@ -81,13 +102,14 @@ def named(request: pytest.FixtureRequest, folder: Path) -> Iterator[Named]:
 
 
 @pytest.mark.parametrize("program", ["named", "unbound"])
-def test_forwarders_and_stub_domains(folder: Path, program: str) -> None:
+def test_forwarders_and_stub_domains(folder: Path, bundles: Bundles, program: str) -> None:
     """As the ConfigMap kube-dns states them: the internet host for all, the neighbour for one."""
     needs.requires("named", "dig", program)
     needs.requires_flavour("nft")
     needs.requires_bridge_netfilter()
     place = folder / f"forwarding-{program}"
-    bundle = resolving.build(place, "ipv4", resolving.FORWARDING)
+    place.mkdir()
+    bundle = bundles.of("ipv4", resolving.FORWARDING)
     with Cluster(from_bundle(bundle, resolving.SERVE)) as cluster:
         names.start_world(cluster, place)
         names.start_server(cluster, "n1", program, bundle, place)
@@ -214,3 +236,38 @@ def test_a_dead_server_refuses_and_a_new_one_answers(named: Named) -> None:
     assert dig(named, named.pod("client-1"), "+search", "web", record(named))
     names.start_server(named.cluster, node, named.program, named.bundle, named.folder)
     assert dig(named, client, "+search", "web", record(named))
+
+
+@pytest.mark.parametrize(
+    ("program", "family"),
+    [(program, "ipv4") for program in names.SERVERS] + [("nsd", "ipv6"), ("knotd", "ipv6")],
+)
+def test_each_server_answers_a_pod_and_reads_again_at_sighup(
+    folder: Path, bundles: Bundles, program: str, family: str
+) -> None:
+    """Also those that only serve zones. New files under the old ones' names are what a rollout
+    brings."""
+    needs.requires("dig", program)
+    if family == "ipv6":
+        needs.requires_ipv6()
+    needs.requires_flavour("nft", 4 if family == "ipv4" else 6)
+    needs.requires_bridge_netfilter()
+    place = folder / f"again-{program}-{family}"
+    place.mkdir()
+    bundle, more = bundles.of(family), bundles.of(family, resolving.ONE_MORE)
+    type_ = "A" if family == "ipv4" else "AAAA"
+    with Cluster(from_bundle(bundle, resolving.SERVE)) as cluster:
+        pid = names.start_server(cluster, "n1", program, bundle, place)
+        (client,) = cluster.lab.pods_of("client-1")
+        for transport in ("+notcp", "+tcp"):
+            assert asked(cluster, client.name, transport, "web.default.svc.cluster.local", type_)
+            assert not asked(cluster, client.name, transport, names.NEW, type_)
+        shutil.copytree(more / "dns", place / "n1", dirs_exist_ok=True)
+        assert cluster.run("n1", ["kill", "-HUP", str(pid)]).status == 0
+        found = (asked(cluster, client.name, "+notcp", names.NEW, type_) for _ in range(50))
+        assert any(answer or time.sleep(0.05) for answer in found)
+
+
+def asked(cluster: Cluster, client: str, *words: str) -> str:
+    done = cluster.run(client, ["dig", "+short", "+time=1", "+tries=1", *words])
+    return done.out.strip() if done.status == 0 else ""

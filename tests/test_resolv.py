@@ -10,7 +10,7 @@ from kcompile.model import DnsConfig, DnsPolicy
 from kcompile.planned import Plan, PlannedPod
 from kcompile.problems import OurBugError
 from kcompile.render.resolv import resolv_text
-from plan_builder import kube_dns, plan, pod, service, workload
+from plan_builder import kube_dns, plan, pod, port, service, workload
 
 PLAIN = """\
 nameserver 10.96.0.10
@@ -113,6 +113,12 @@ def test_both_addresses_of_a_dual_stack_dns_service() -> None:
     of = plan(services=[kube_dns("10.96.0.10", "fd00:10:96::a")], pods=[pod(workload("a/web"))])
     text = files(of)["resolv/a.conf"]
     assert text.startswith("nameserver 10.96.0.10\nnameserver fd00:10:96::a\nsearch a.svc.")
+
+
+def test_whoever_has_the_tenth_address_is_the_dns_service() -> None:
+    dns = service("kube-system/coredns", "10.96.0.10", ports=[port(53, name="dns", protocol="UDP")])
+    of = plan(services=[dns], pods=[pod(workload("default/web"))])
+    assert files(of) == {"resolv/default.conf": PLAIN}
 
 
 @pytest.mark.parametrize("dns", [[], [service("kube-system/kube-dns", external_name="x.example")]])

@@ -225,7 +225,8 @@ def test_the_name_server_is_the_dns_service_wherever_that_is() -> None:
     for dns, addresses in (
         (kube_dns("10.96.0.20", "fd00:10:96::a"), ["A 10.96.0.20", "AAAA fd00:10:96::a"]),
         (headless, ["A 10.244.0.2", "A 10.244.0.3"]),
-        (service("default/kube-dns", "10.96.0.10"), ["A 169.254.20.10"]),
+        (service("default/kube-dns", "10.96.0.20"), ["A 169.254.20.10"]),
+        (service("kube-system/coredns", "10.96.0.10"), ["A 10.96.0.10"]),
     ):
         found = [line for line in lines(plan(services=[dns])) if line.startswith("ns.dns ")]
         assert found == [f"ns.dns {address}" for address in addresses]

@@ -33,6 +33,7 @@ ROOT_SERVERS: dict[Family, tuple[str, ...]] = {
         *("2001:500:9f::42", "2001:dc3::35"),
     ),
 }
+NEW = "new.default.svc.cluster.local"
 WORLD = "www.example.com"
 WORLD_ZONE = """\
 . 60 IN SOA a.root-servers.net. nobody.example. 1 3600 600 86400 60

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lab import article
 from lab.describe import Port
-from lab.documents import deployment, service
+from lab.documents import deployment, service, slice_
 
 HTTP = 8080
 SERVE: Mapping[str, tuple[Port, ...]] = {"web": (Port("TCP", HTTP),)}
@@ -17,6 +17,14 @@ ADDRESSES = {
     "ipv4": ("192.168.20.1,192.168.20.101", "192.168.20.2"),
     "ipv6": ("fd00:20::1,fd00:20::101", "fd00:20::2"),
 }
+# One that BIND, left to itself, takes no zone for: 150 records of one name and type.
+ONE_MORE = "".join(
+    [
+        service("new", ["{name: http, port: 80}"], policy=""),
+        service("crowd", ["{name: http, port: 80}"], "clusterIP: None", policy=""),
+        slice_("crowd", 4, 80, [f"- {{addresses: ['192.0.2.{i}']}}\n" for i in range(1, 151)]),
+    ]
+)
 FORWARDING = """\
 apiVersion: v1
 kind: ConfigMap

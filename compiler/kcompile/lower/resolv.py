@@ -11,7 +11,7 @@ from typing import assert_never
 
 from kcompile.address import format_ip
 from kcompile.ir import ResolvConf
-from kcompile.lower.zones import dns_addresses
+from kcompile.lower.dns_service import dns_addresses
 from kcompile.model import DnsConfig, PodTemplate
 from kcompile.planned import Plan
 from kcompile.problems import Code, Finding

@@ -4,11 +4,12 @@ of others."""
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from kcompile.address import BITS, Cidr, Family
+from kcompile.address import BITS, Cidr
 from kcompile.ir import NameServers, Zone
+from kcompile.lower.dns_service import dns_service, endpoint_addresses
 from kcompile.lower.reverse import cut, reverse_origin
 from kcompile.model import Forwarding, Key
-from kcompile.planned import Plan, PlannedService
+from kcompile.planned import Plan
 from kcompile.problems import Code, Finding
 from kcompile.resolve.services import DNS
 
@@ -21,7 +22,8 @@ def lower_servers(plan: Plan, zones: Sequence[Zone]) -> NameServers:
     """They listen on the addresses of the DNS Service's endpoints: the one that each node has for
     its own server, or those of the pods behind a Service that the manifests declare."""
     origins = tuple(zone.origin.removesuffix(".") for zone in zones)
-    listen = tuple(sorted(_listen(plan)))
+    service = dns_service(plan)
+    listen = () if service is None else endpoint_addresses(service)
     own = {Cidr(family, ip, BITS[family]) for family, ip in listen}
     nodes = {Cidr(family, ip, BITS[family]) for node in plan.nodes for family, ip in node.addresses}
     return NameServers(
@@ -48,23 +50,6 @@ def check_servers(plan: Plan) -> Iterator[Finding]:
         if own := zone_of(domain, [each for each in origins if each]):
             message = f"{domain} lies in {own}, a zone of the cluster, so nobody else is asked"
             yield Finding(Code.IGNORED_FIELD, origin, ("data",), message)
-
-
-def _listen(plan: Plan) -> Iterator[tuple[Family, int]]:
-    for service in plan.services:
-        if service.key == DNS:
-            yield from _endpoint_addresses(service)
-
-
-def _endpoint_addresses(service: PlannedService) -> set[tuple[Family, int]]:
-    families: tuple[Family, ...] = (4, 6)
-    return {
-        (family, endpoint.ip)
-        for port in service.ports
-        for family in families
-        for endpoint in port.endpoints(family)
-        if endpoint.state.ready
-    }
 
 
 def _largest_set(zone: Zone) -> int:

@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from kcompile.address import Family, format_ip
 from kcompile.ir import Soa, Zone, record_line
+from kcompile.lower.dns_service import dns_addresses
 from kcompile.lower.external import external_lines
 from kcompile.lower.lines import address_lines, marker
 from kcompile.lower.names import endpoint_label, name_service
@@ -41,24 +42,6 @@ def lower_zones(plan: Plan) -> tuple[Zone, ...]:
         origin = f"{plan.settings.dns.external_zone}."
         zones.append(_zone(plan, origin, external_lines(plan)))
     return tuple(sorted(zones, key=lambda zone: zone.origin))
-
-
-def dns_addresses(plan: Plan) -> tuple[tuple[Family, int], ...]:
-    """Where the cluster's DNS answers: the kube-dns Service's cluster IPs, or its endpoints if it
-    is headless; nothing if there is none."""
-    for service in plan.services:
-        if (service.namespace, service.name) == ("kube-system", "kube-dns"):
-            return service.cluster_ips or _endpoint_addresses(service)
-    return ()
-
-
-def _endpoint_addresses(service: PlannedService) -> tuple[tuple[Family, int], ...]:
-    found: set[tuple[Family, int]] = {(4, e.ip) for e in service.portless4 if e.state.ready}
-    found |= {(6, e.ip) for e in service.portless6 if e.state.ready}
-    for port in service.ports:
-        found |= {(4, e.ip) for e in port.endpoints4 if e.state.ready}
-        found |= {(6, e.ip) for e in port.endpoints6 if e.state.ready}
-    return tuple(sorted(found))
 
 
 def _domain(plan: Plan) -> str:
