@@ -1,10 +1,14 @@
 """How ranges are cut into reverse zones, and which zone holds an address."""
 
-import pytest
+from itertools import pairwise
 
-from kcompile.address import parse_cidr, parse_ip
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kcompile.address import BITS, Cidr, Family, parse_cidr, parse_ip
 from kcompile.lower.limits import check_names
-from kcompile.lower.reverse import cut, pointer_name, reverse_origin
+from kcompile.lower.reverse import cut, pointer_name, reverse_origin, share_out
 from kcompile.lower.zones import lower_zones
 from kcompile.planned import Plan
 from plan_builder import kube_dns, plan, port, service
@@ -97,3 +101,53 @@ def test_a_range_that_needs_a_wider_zone_is_told() -> None:
     assert finding.path == ("networking", "podSubnet")
     assert "7.168.192.in-addr.arpa. for 192.168.7.128/25" in finding.message
     assert "192.168.7.0/24" in finding.message
+
+
+@st.composite
+def ranges(draw: st.DrawFn, family: Family) -> Cidr:
+    bits = BITS[family]
+    prefix = draw(st.integers(1, bits))
+    return Cidr(family, draw(st.integers(0, (1 << prefix) - 1)) << bits - prefix, prefix)
+
+
+FAMILIES: tuple[Family, ...] = (4, 6)
+ANY = st.sampled_from(FAMILIES).flatmap(ranges)
+
+
+@settings(deadline=None)
+@given(ANY)
+def test_zones_cover_their_range_and_no_more_than_they_must(cidr: Cidr) -> None:
+    zones = cut(cidr)
+    assert len(zones) <= (128 if cidr.family == 4 else 8)
+    assert zones[0].base <= cidr.base
+    assert zones[-1].last >= cidr.last
+    assert all(one.last + 1 == other.base for one, other in pairwise(zones))
+    assert len({reverse_origin(zone) for zone in zones}) == len(zones)
+    if cidr.family == 4 and 25 <= cidr.prefix <= 27:
+        assert zones == (Cidr(4, cidr.base & ~255, 24),)
+    else:
+        assert (zones[0].base, zones[-1].last) == (cidr.base, cidr.last)
+
+
+NEAR = st.integers(0, 1 << 12).map(lambda low: (10 << 24) + low)
+SMALL = st.tuples(st.integers(0, 15), st.integers(20, 32)).map(
+    lambda found: parse_cidr(f"10.0.{found[0]}.16/{found[1]}")
+)
+
+
+@settings(deadline=None)
+@given(st.lists(SMALL, max_size=4), st.lists(st.tuples(NEAR, st.sampled_from("ab")), max_size=30))
+def test_each_pointer_is_in_the_longest_zone_around_it(
+    cidrs: list[Cidr], found: list[tuple[int, str]]
+) -> None:
+    zones = {zone for cidr in cidrs for zone in cut(cidr)}
+    shares = share_out(zones, sorted(found), 4)
+    assert shares.keys() == zones
+    for pointer in found:
+        around = [zone for zone in zones if pointer[0] in zone]
+        longest = max(around, key=lambda zone: zone.prefix, default=None)
+        holders = {zone for zone, share in shares.items() if pointer in share}
+        assert holders == ({longest} if longest else set())
+    assert all(list(share) == sorted(share) for share in shares.values())
+    inside = [pointer for pointer in found if any(pointer[0] in zone for zone in zones)]
+    assert sum(map(len, shares.values())) == len(inside)
