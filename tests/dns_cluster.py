@@ -136,6 +136,8 @@ def empty(domain: str = _DOMAIN) -> Plan:
             service("t/empty", "10.96.0.8", ports=[port(80, name="http")]),
             service("t/alias", external_name="www.example.com"),
         ],
+        service_cidrs=["10.96.0.0/24"],
+        pod_cidrs=["10.245.0.0/16"],
         domain=domain,
     )
     return with_dns(made, DnsSettings(ignore_empty=True))

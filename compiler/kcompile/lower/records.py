@@ -11,7 +11,6 @@ from kcompile.lower.lines import Address, Place, address_lines, location_lines
 from kcompile.lower.names import MAX_LABEL, Host, NamedService, alias, own_label, ready
 from kcompile.lower.zonal import ZoneOf, zonal_lines
 from kcompile.model import DnsSettings, ServicePort
-from kcompile.planned import PlannedService
 
 
 class Port(NamedTuple):
@@ -31,15 +30,7 @@ def service_lines(named: NamedService, dns: DnsSettings, zones: ZoneOf | None = 
         return [record_line(name, dns.ttl, "CNAME", target)] if target else []
     if service.headless:
         return headless_lines(named, dns, zones)
-    if dns.ignore_empty and is_empty(service):
-        return []
     return addressed_lines(named, service.cluster_ips, dns)
-
-
-def is_empty(service: PlannedService) -> bool:
-    """Whether nothing answers for a Service; those that nobody declared always count."""
-    groups = [group for port in service.ports for group in (port.endpoints4, port.endpoints6)]
-    return not service.synthesised and not any(e.state.ready for group in groups for e in group)
 
 
 def addressed_lines(

@@ -118,9 +118,22 @@ def _namespaces(plan: Plan, pointers: Pointers) -> Iterator[str]:
             continue
         yield marker(f"{label}.{parent}.", dns.ttl)
         for service in below[label]:
+            if dns.ignore_empty and _is_empty(service):
+                continue
             named = name_service(service, parent, dns)
             pointers.add(named)
             yield from service_lines(named, dns, zones)
+
+
+def _is_empty(service: PlannedService) -> bool:
+    """Whether a Service has a cluster IP and nothing answers there; those that nobody declared
+    always count."""
+    groups = [group for port in service.ports for group in (port.endpoints4, port.endpoints6)]
+    return (
+        bool(service.cluster_ips)
+        and not service.synthesised
+        and not any(endpoint.state.ready for group in groups for endpoint in group)
+    )
 
 
 def _reverse(plan: Plan, pointers: Pointers) -> Iterator[Zone]:
