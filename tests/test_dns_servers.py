@@ -148,10 +148,15 @@ def test_each_node_puts_the_address_on_its_loopback_interface() -> None:
     found = files(text, Flags(**SMALL))
     for name in ("n1", "n2"):
         lines = found[f"nodes/{name}/network/addresses.batch"].splitlines()
-        assert lines[1:] == ["addr replace 169.254.20.10/32 dev lo scope host"]
+        assert lines[3:] == ["addr replace 169.254.20.10/32 dev lo scope host"]
     assert "nodes/n1/network/addresses.batch" not in files(
         text, Flags(**SMALL, node_dns_address="none")
     )
+
+
+def test_an_ipv6_address_is_not_preferred_as_a_source() -> None:
+    found = files(deployment("web"), IPV6)["nodes/node-1/network/addresses.batch"]
+    assert found.endswith("\naddr replace fd6b:636f:6d70::53/128 dev lo preferred_lft 0\n")
 
 
 def test_nodes_rules_stay_equal() -> None:

@@ -33,7 +33,8 @@ def lower_servers(plan: Plan, zones: Sequence[Zone]) -> NameServers:
         largest_set=max(map(_largest_set, zones)),
         # Owners of addresses that are no host names: those of zones (_zone), and IPv6 addresses
         # that start with "::" (dashes).
-        odd_names=plan.settings.dns.zonal or any("\n-" in zone.lines for zone in zones),
+        odd_names=plan.settings.dns.zonal
+        or (6 in plan.settings.families and any("\n-" in zone.lines for zone in zones)),
         forwarding=_forwarding(plan.settings.forwarding, origins),
     )
 

@@ -43,7 +43,9 @@ def _block(items: Sequence[Mapping[str, object]]) -> str:
 
 def addresses_text(network: NodeNetwork) -> str:
     """Commands for `ip -batch`; replace, so that a second run changes nothing."""
-    found = [f"{format_ip(family, ip)}/{BITS[family]}" for family, ip in network.addresses]
+    found = [
+        (family, f"{format_ip(family, ip)}/{BITS[family]}") for family, ip in network.addresses
+    ]
     return template("addresses.batch.j2").render(addresses=found)
 
 
