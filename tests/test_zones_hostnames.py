@@ -63,3 +63,16 @@ def test_one_name_for_two_endpoints_and_two_names_for_one() -> None:
 
 def test_without_ports_there_are_addresses_only() -> None:
     assert records("10.244.1.5/db-0", portless=True) == ["@ A 10.244.1.5", "db-0 A 10.244.1.5"]
+
+
+def test_addresses_of_two_families_with_one_number_are_two() -> None:
+    found = records("10.244.1.5", "::10.244.1.5/six")
+    assert [each for each in found if each.startswith("@ SRV")] == [
+        "@ SRV 0 50 80 10-244-1-5",
+        "@ SRV 0 50 80 six",
+    ]
+    both = records("10.244.1.5", "::10.244.1.5")
+    assert [each for each in both if each.startswith("@ SRV")] == [
+        "@ SRV 0 50 80 --af4-105",
+        "@ SRV 0 50 80 10-244-1-5",
+    ]

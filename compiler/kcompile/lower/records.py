@@ -12,6 +12,8 @@ from kcompile.lower.names import MAX_LABEL, Host, NamedService, alias, own_label
 from kcompile.lower.zonal import ZoneOf, zonal_lines
 from kcompile.model import DnsSettings, ServicePort
 
+_FAMILIES: tuple[Family, ...] = (4, 6)
+
 
 class Port(NamedTuple):
     """Where a service port is found: a place for each way to it."""
@@ -53,13 +55,14 @@ def headless_lines(named: NamedService, dns: DnsSettings, zones: ZoneOf | None =
 
 def endpoint_ports(named: NamedService, dns: DnsSettings) -> list[Port]:
     """Ports of the endpoints, which a headless Service names instead of its own."""
-    names = {(host[3], host[6]): host[1] for host in named.hosts}
+    names = {(host[2], host[3], host[6]): host[1] for host in named.hosts}
     return sorted(
         _port(
             port.spec,
             [
-                (endpoint.port, names[endpoint.ip, own_label(endpoint, dns)])
-                for endpoint in ready((*port.endpoints4, *port.endpoints6))
+                (endpoint.port, names[family, endpoint.ip, own_label(endpoint, dns)])
+                for family in _FAMILIES
+                for endpoint in ready(port.endpoints(family))
             ],
         )
         for port in named.service.ports

@@ -51,11 +51,11 @@ class _Found(NamedTuple):
 
 
 def _found(named: NamedService, zones: ZoneOf, dns: DnsSettings) -> Iterator[_Found]:
-    names = {(host[3], host[6]): host[1] for host in named.hosts}
+    names = {(host[2], host[3], host[6]): host[1] for host in named.hosts}
     for family, endpoint in _endpoints(named.service):
         zone = endpoint.zone or zones.get(endpoint.node, "")
         address = (family, endpoint.ip, format_ip(family, endpoint.ip))
-        name = names[endpoint.ip, own_label(endpoint, dns)]
+        name = names[family, endpoint.ip, own_label(endpoint, dns)]
         yield _Found(zone.lower(), address, (endpoint.port, name))
 
 
