@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import chain, groupby
 
 from kcompile.address import Family, format_ip
 from kcompile.ir import Record, read_record
@@ -36,11 +36,18 @@ def _may_crowd(service: PlannedService) -> bool:
     another, endpoints that share a host name."""
     if len(service.ports) > _BIND_LIMIT:
         return True
-    groups = [service.portless4, service.portless6]
-    groups += [group for port in service.ports for group in (port.endpoints4, port.endpoints6)]
-    if sum(map(len, groups)) <= _BIND_LIMIT:
+    count = len(service.portless4) + len(service.portless6)
+    for port in service.ports:
+        count += len(port.endpoints4) + len(port.endpoints6)
+    if count <= _BIND_LIMIT:
         return False
-    return service.headless or any(each.hostname for group in groups for each in group)
+    ports = service.ports
+    return service.headless or any(
+        endpoint.hostname
+        for port in ports
+        for family in _FAMILIES
+        for endpoint in port.endpoints(family)
+    )
 
 
 def _of_service(
@@ -95,7 +102,7 @@ def _data_size(record: Record) -> int:
 def _of_addresses(plan: Plan) -> Iterator[Finding]:
     """Addresses that so many Services lead to that their way back has too many names."""
     for family in _FAMILIES:
-        names = Counter(ip for service in plan.services for ip in _shown(service, family))
+        names = Counter(chain.from_iterable(_shown(each, family) for each in plan.services))
         crowded = sorted(ip for ip, count in names.items() if count > _BIND_LIMIT)
         ranges = zone_ranges(plan.settings) if crowded else ()
         for ip in crowded:
