@@ -114,6 +114,7 @@ FLAGS = {
     "node_cidr_mask_size": "24",
     "node": "third=192.0.2.3",
     "non_masquerade_cidr": "198.51.100.0/24",
+    "node_dns_address": "169.254.20.10",
 }
 
 FRAGMENTS = (
@@ -205,8 +206,10 @@ ZONE_LINES = re.compile(
 RESOLV_LINES = re.compile(
     r"nameserver [0-9a-f:.]+|search [a-z0-9._-]+( [a-z0-9._-]+)*|options [ -~]+"
 )
-NETWORK_LINES = re.compile(r"# [ -~]+|(route|link|address) [a-z0-9 ./-]+|[a-z0-9._-]+( = [01])?")
-LINES = {"dns": ZONE_LINES, "resolv": RESOLV_LINES, "network": NETWORK_LINES,
+# What servers are configured with: words, and names without a space in quotes.
+SERVER_LINES = re.compile(r' *(//|#) [ -~]+|([A-Za-z0-9 .:/;{},\[\]-]|"[A-Za-z0-9._/@:-]*")+')
+NETWORK_LINES = re.compile(r"# [ -~]+|(route|link|addr) [a-z0-9 ./:-]+|[a-z0-9._-]+( = [01])?")
+LINES = {"dns": ZONE_LINES, "servers": SERVER_LINES, "resolv": RESOLV_LINES, "network": NETWORK_LINES,
          "sysctl.d": NETWORK_LINES, "modules-load.d": NETWORK_LINES}  # fmt: skip
 
 
@@ -216,7 +219,9 @@ def assert_harmless(files: dict[str, str]) -> None:
         assert re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9._-]*)/)*[A-Za-z0-9][A-Za-z0-9._-]*", path)
         assert re.fullmatch(r"[ -~\n\t]*", text), path
         steps = path.split("/")
-        form = LINES.get(steps[0]) or LINES.get(steps[2] if len(steps) > 2 else "")
+        form = LINES.get("servers" if path.startswith("dns/servers/") else steps[0]) or LINES.get(
+            steps[2] if len(steps) > 2 else ""
+        )
         if form:
             assert all(map(form.fullmatch, text.split("\n")[:-1])), text
         if path.endswith(".json"):
