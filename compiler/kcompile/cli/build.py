@@ -67,7 +67,9 @@ def command(  # noqa: PLR0913 - one argument an option
     # Millions of values that live to the end: collecting among them only costs time.
     gc.disable()
     path = place_of_lock(**options)
-    _refuse_places(path, serial_path, serial, output)
+    _refuse_places(
+        path, serial_path, serial, output, lock_is_stated=options["lock_path"] is not None
+    )
     _refuse_manifest(serial_path, options["inputs"])
     written = () if check else (None if options["locked"] else path, serial_path)
     with held_files(filter(None, written), lock_timeout):
@@ -80,13 +82,20 @@ def command(  # noqa: PLR0913 - one argument an option
 
 
 def _refuse_places(
-    lock_path: Path | None, serial_path: Path | None, serial: int | None, output: Path
+    lock_path: Path | None,
+    serial_path: Path | None,
+    serial: int | None,
+    output: Path,
+    *,
+    lock_is_stated: bool,
 ) -> None:
     if serial is not None and serial_path is None:
         raise click.UsageError("--serial needs --zone-serial, which keeps it")
     if lock_path and serial_path and os.path.realpath(lock_path) == os.path.realpath(serial_path):
         raise click.UsageError("--zone-serial and the lock are one file; name another")
-    _refuse_inside(lock_path, "lock", "--lock", output)
+    if lock_is_stated:
+        # The default place is where the inputs are: they must not be in a bundle themselves.
+        _refuse_inside(lock_path, "lock", "--lock", output)
     _refuse_inside(serial_path, "file of serials", "--zone-serial", output)
 
 
