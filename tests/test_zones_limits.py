@@ -122,14 +122,20 @@ def test_more_records_than_a_message_holds() -> None:
     assert finding.code.value == "KC503"
     assert "4095 A records at 'db.default.svc.cluster.local.' need 65566 octets" in finding.message
     assert codes(headless(1000, named=True)) == ["KC504"]
-    assert codes(headless(1300, named=True)) == ["KC503", "KC503"]
+    assert codes(headless(1300, named=True)) == ["KC503", "KC502"]
 
 
-def test_more_ports_than_a_message_holds() -> None:
+def test_more_ports_than_a_message_holds_are_not_at_the_services_own_name() -> None:
     web = service("default/web", "10.96.0.7", ports=[port(n) for n in range(1, 1700)])
     (finding,) = check_crowds(plan(services=[web]))
-    assert (finding.code.value, finding.path) == ("KC503", ("spec",))
-    assert finding.message.startswith("Service default/web: 1699 SRV records at 'web.default.svc.")
+    assert (finding.code.value, finding.path) == ("KC502", ("spec",))
+    assert "the SRV records of all ports at 'web.default.svc.cluster.local.'" in finding.message
+    (zone,) = [
+        each for each in lower_zones(plan(services=[web])) if each.origin == "cluster.local."
+    ]
+    assert {record.type for record in zone.records if record.owner.startswith("web.")} == {"A"}
+    few = service("default/web", "10.96.0.7", ports=[port(n) for n in range(1, 1200)])
+    assert codes(plan(services=[few])) == ["KC504"]
 
 
 def test_more_records_at_a_name_than_bind_loads_by_itself() -> None:

@@ -1,23 +1,20 @@
 """Records of one name and type that are too many for a message, or for BIND as it comes."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 
 from kcompile.address import Family, format_ip
 from kcompile.ir import Record, read_record
 from kcompile.lower.external import external_service_lines
-from kcompile.lower.names import name_service
+from kcompile.lower.lines import MAX_MESSAGE, MESSAGE_HEAD, QUESTION, RECORD_HEAD
+from kcompile.lower.names import NamedService, name_service
 from kcompile.lower.records import service_lines
 from kcompile.lower.reverse import zone_ranges
 from kcompile.lower.zonal import zones_of
 from kcompile.planned import Plan, PlannedService
 from kcompile.problems import Code, Finding, printable
 
-_MAX_MESSAGE = 65535  # octets; what TCP carries at once (RFC 1035, 4.2.2)
-_HEADER = 12  # octets; RFC 1035, 4.1.1
-_QUESTION = 5  # octets; length of the root, type, class
-_RECORD_HEAD = 12  # octets; compressed owner, type, class, TTL, length of the data
 _BIND_LIMIT = 100  # records; max-records-per-type of BIND 9.18.28 and later, unless it is set
 _FAMILIES: tuple[Family, ...] = (4, 6)
 
@@ -53,23 +50,36 @@ def _may_crowd(service: PlannedService) -> bool:
 def _of_service(
     plan: Plan, service: PlannedService, zones: Mapping[str, str] | None
 ) -> Iterator[Finding]:
-    """Every set that no message holds; if there is none, the largest that BIND refuses."""
+    """Every set that no message holds; if there is none, the largest that BIND refuses. And the
+    set that is left out because it is too large."""
     dns = plan.settings.dns
     named = name_service(service, f"svc.{plan.settings.cluster_domain}", dns)
     lines = service_lines(named, dns, zones)
     if dns.external_zone:
         lines += external_service_lines(service, dns)
     sets = _sets(lines)
-    too_large = [each for each in sets if _size(each) > _MAX_MESSAGE]
+    too_large = [each for each in sets if _size(each) > MAX_MESSAGE]
     for records in too_large:
         message = (
             f"{_said(records)} need {_size(records)} octets;"
-            f" a DNS message has at most {_MAX_MESSAGE}"
+            f" a DNS message has at most {MAX_MESSAGE}"
         )
         yield _finding(plan, service, Code.TOO_MANY_RECORDS, message)
+    if _lacks_locations(named, sets):
+        message = (
+            f"the SRV records of all ports at {printable(named.name)} fit into no DNS message, and"
+            " are left out; ports that have names are at these"
+        )
+        yield _finding(plan, service, Code.NO_DNS_RECORD, message)
     largest = max(sets, key=len, default=())
     if len(largest) > _BIND_LIMIT and not too_large:
         yield _for_bind(plan, service, _said(largest), len(largest))
+
+
+def _lacks_locations(named: NamedService, sets: Sequence[tuple[Record, ...]]) -> bool:
+    """Whether a Service's own name has addresses, and its ports are not there."""
+    at_name = {records[0].type for records in sets if records[0].owner == named.name}
+    return bool(named.service.ports and at_name) and "SRV" not in at_name
 
 
 def _sets(lines: Iterable[str]) -> list[tuple[Record, ...]]:
@@ -84,8 +94,8 @@ def _said(records: tuple[Record, ...]) -> str:
 
 def _size(records: tuple[Record, ...]) -> int:
     """Octets of a message that compresses nothing but the owner."""
-    question = len(records[0].owner) + _QUESTION
-    return _HEADER + question + sum(_RECORD_HEAD + _data_size(record) for record in records)
+    question = len(records[0].owner) + QUESTION
+    return MESSAGE_HEAD + question + sum(RECORD_HEAD + _data_size(record) for record in records)
 
 
 def _data_size(record: Record) -> int:

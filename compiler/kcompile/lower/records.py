@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kcompile.address import Family, format_ip
 from kcompile.ir import record_line
-from kcompile.lower.lines import Address, Place, address_lines, location_lines
+from kcompile.lower.lines import Address, Place, address_lines, location_lines, locations_fit
 from kcompile.lower.names import MAX_LABEL, Host, NamedService, alias, own_label, ready
 from kcompile.lower.zonal import ZoneOf, zonal_lines
 from kcompile.model import DnsSettings, ServicePort
@@ -84,7 +84,10 @@ def _lines(
     """`extra` are those below `_zone`, a label after those of all protocols."""
     name = named.name
     lines = address_lines(name, ttl, addresses)
-    lines += location_lines(name, ttl, [place for port in ports for place in port.places])
+    everywhere = [place for port in ports for place in port.places]
+    # Only CoreDNS has these, not the specification: where they are too many, names of ports do.
+    if locations_fit(name, everywhere):
+        lines += location_lines(name, ttl, everywhere)
     # Below a Service's name, labels come in the order of their bytes: digits, "_", letters.
     hosts = named.hosts
     middle = bisect_left(hosts, ("_",)) if hosts and hosts[-1][0] > "_" else len(hosts)
