@@ -179,6 +179,16 @@ def test_it_has_no_names_in_dns() -> None:
     assert "kube-dns.kube-system.svc.cluster.local. 30 IN A 10.96.0.10\n" in zones
 
 
+def test_pods_in_the_hosts_network_have_the_nodes_file_unless_they_ask_for_ours() -> None:
+    own = deployment("own", spec="hostNetwork: true")
+    ours = deployment("ours", spec="hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet")
+    ways = node("n1", "192.0.2.1") + node("n2", "192.0.2.2")
+    assert not [path for path in files(ways + own, Flags(**SMALL)) if "/resolv/" in path]
+    (path,) = [path for path in files(ways + ours, Flags(**SMALL)) if "/resolv/" in path]
+    text = files(ways + ours, Flags(**SMALL))[path]
+    assert text.startswith("nameserver 10.96.0.10\nsearch default.svc.cluster.local svc.")
+
+
 # ---- whom they answer
 
 

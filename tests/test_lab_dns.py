@@ -239,6 +239,45 @@ def test_a_dead_server_refuses_and_a_new_one_answers(named: Named) -> None:
 
 
 @pytest.mark.parametrize(
+    ("family", "variant"),
+    [
+        (4, Variant("nft", "DROP", default_route=False)),
+        (6, Variant("legacy", "ACCEPT", default_route=True)),
+    ],
+    ids=str,
+)
+def test_a_dns_service_of_the_manifests_own(
+    folder: Path, bundles: Bundles, family: Family, variant: Variant
+) -> None:
+    """Its server is in a pod, and asked from there and elsewhere."""
+    needs.requires("named", "dig", "curl")
+    needs.requires_flavour(variant.flavour, family)
+    needs.requires_bridge_netfilter()
+    if family == 6:
+        needs.requires_ipv6()
+    place = folder / f"declared-{family}"
+    place.mkdir()
+    bundle = bundles.of(f"ipv{family}", resolving.DECLARED)
+    with Cluster(from_bundle(bundle, resolving.SERVE, variant)) as cluster:
+        names.start_world(cluster, place)
+        (server,) = cluster.lab.pods_of("dns")
+        names.start_server(cluster, server.name, "named", bundle, place)
+        named = Named(cluster, family, bundle, place, "named", {})
+        plan = json.loads((bundle / "plan.json").read_text())
+        (dns_ip,) = next(s["clusterIPs"] for s in plan["services"] if s["name"] == "kube-dns")
+        for transport in ("+notcp", "+tcp"):
+            for client in (*named.clients, server.name):
+                assert dig(named, client, "+search", transport, "web.default", record(named))
+            for node in ("n1", "n2"):
+                name = "web.default.svc.cluster.local"
+                assert dig(named, node, transport, f"@{dns_ip}", name, record(named))
+        for client in named.clients:
+            assert curl(named, client, "http://web").status == 0
+            if variant.default_route:
+                assert getent(named, client, names.WORLD) == {describe.INTERNET_HOSTS[family]}
+
+
+@pytest.mark.parametrize(
     ("program", "family"),
     [(program, "ipv4") for program in names.SERVERS] + [("nsd", "ipv6"), ("knotd", "ipv6")],
 )

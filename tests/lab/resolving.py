@@ -25,6 +25,18 @@ ONE_MORE = "".join(
         slice_("crowd", 4, 80, [f"- {{addresses: ['192.0.2.{i}']}}\n" for i in range(1, 151)]),
     ]
 )
+# A DNS Service with a server of its own, in a pod on the first node.
+DECLARED = "".join(
+    [
+        deployment("dns", "n1").replace("name: dns}", "name: dns, namespace: kube-system}"),
+        service(
+            "kube-dns",
+            ["{name: dns, port: 53, protocol: UDP}", "{name: dns-tcp, port: 53}"],
+            "selector: {app: dns}",
+            policy="",
+        ).replace("name: kube-dns", "name: kube-dns, namespace: kube-system"),
+    ]
+)
 FORWARDING = """\
 apiVersion: v1
 kind: ConfigMap
