@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
+# A quote that nobody closes ends with the line: so each character is looked at once.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|$)|[^\s"]+')
 _SCHEME = re.compile(r"(dns|tls|https|grpc|quic)://")
 _PORT = re.compile(r":[0-9]+$")
 _PLUGINS = ("forward", "proxy")
