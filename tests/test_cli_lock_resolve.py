@@ -15,8 +15,11 @@ A = "service/default/a: {clusterIPs: [10.96.0.50]}\n"
 B = "service/default/b: {clusterIPs: [10.96.0.50]}\n"
 
 
+GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@example")
+
+
 def git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-c", "user.name=x", "-c", "user.email=x@example", *arguments]
+    command = [*GIT, *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -149,7 +152,7 @@ def test_a_merge_with_a_conflict(run: Run, union: bool) -> None:
         git(run.folder, "add", "m")
         git(run.folder, "commit", "-q", "-m", branch)
     merge = subprocess.run(
-        ["git", "merge", "-q", "-m", "both", "c"], cwd=run.folder, capture_output=True, check=False
+        [*GIT, "merge", "-q", "-m", "both", "c"], cwd=run.folder, capture_output=True, check=False
     )
     assert merge.returncode == (0 if union else 1)
     if not union:
