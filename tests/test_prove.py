@@ -181,3 +181,19 @@ def test_verdicts_are_told_in_words() -> None:
     assert words("10.244.1.9", "198.51.100.1", 443) == "untouched, masqueraded, accepted"
     assert words("192.0.2.1", "198.51.100.1", 443) == "untouched"
     assert words("203.0.113.9", "127.0.0.1", 1) == "dropped"
+
+
+def test_a_rule_deep_in_a_shared_text_that_is_about_one_nodes_address() -> None:
+    """Nodes that share a text are told apart by a rule that only their own address meets."""
+    a_plan = three_nodes()
+    port_30080 = replace(WEB.ports[0], node_port=30080)
+    a_plan = replace(a_plan, services=(replace(WEB, type="NodePort", ports=(port_30080,)),))
+    text = "".join(rules(a_plan)["n1"][4])
+    chain = next(line for line in text.splitlines() if line.startswith("-A KUBE-EXT-")).split()[1]
+    drop = f"-A {chain} -d 192.0.2.3/32 -j RETURN\n-A {chain}"
+    broken = text.replace(f"-A {chain}", drop, 1)
+    texts = {f"n{i}": {4: (broken,)} for i in (1, 2, 3)}
+    shared = {name: {4: texts["n1"][4]} for name in texts}
+    assert {mismatch.packet.node for mismatch in prove(a_plan, shared)} == {"n3"}
+    halves = (*prove(a_plan, shared, 0), *prove(a_plan, shared, 1))
+    assert {mismatch.packet.node for mismatch in halves} == {"n3"}

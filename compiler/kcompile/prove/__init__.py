@@ -14,7 +14,7 @@ from kcompile.prove.compare import Half, Proof
 from kcompile.prove.delta import Base
 from kcompile.prove.expect import Expectation
 from kcompile.prove.judge import Mismatch
-from kcompile.prove.shared import Shared, share
+from kcompile.prove.shared import Shared, own_addresses, share
 from kcompile.prove.text import UnreadableRulesError, read_rules
 from kcompile.prove.views import Views
 
@@ -41,26 +41,44 @@ def prove(plan: Plan, rules: Mapping[str, Texts], half: Half | None = None) -> t
 def _prove_family(
     plan: Plan, rules: Mapping[str, Texts], family: Family, half: Half | None
 ) -> Iterator[Mismatch]:
-    shared = share(plan, family)
-    views = Views(plan, shared)
+    texts = [rules.get(node.name, {}).get(family, ()) for node in plan.nodes]
+    for node, text in zip(plan.nodes, texts, strict=True):
+        if not text:
+            raise OurBugError(f"node {node.name} has no rules for IPv{family}")
+    views = Views(plan, share(plan, family))
+    if half == 1:
+        return _second_half(plan, texts, views)
+    return _prove_all(plan, texts, views, half)
+
+
+def _prove_all(
+    plan: Plan, texts: Sequence[Sequence[str]], views: Views, half: Half | None
+) -> Iterator[Mismatch]:
     bases: list[Base] = []
     wrong: list[Sequence[str]] = []
-    for node in plan.nodes:
-        text = rules.get(node.name, {}).get(family)
-        if text is None:
-            raise OurBugError(f"node {node.name} has no rules for IPv{family}")
+    for node, text in zip(plan.nodes, texts, strict=True):
         if any(text is each for each in wrong) or any(base.proves(node, text) for base in bases):
             continue
-        proof, mismatches = _proof(plan, node, text, shared, None if bases else half)
-        if half == 1:
-            # The first node's text is most of the work, and all that is shared.
-            yield from mismatches
-            return
+        proof, mismatches = _proof(plan, node, text, views.shared, None if bases else half)
         if mismatches:
             wrong.append(text)
             yield from mismatches
         else:
             bases.append(Base(proof, node, text, views))
+
+
+def _second_half(plan: Plan, texts: Sequence[Sequence[str]], views: Views) -> Iterator[Mismatch]:
+    """What the first half takes for proven: the first node's other claims, and that these do not
+    tell its addresses from those of others that see the same."""
+    family = views.family
+    first, *others = zip(plan.nodes, texts, strict=True)
+    proof, mismatches = _proof(plan, *first, views.shared, 1)
+    yield from mismatches
+    ranges = views.ranges(own_addresses(first[0], family))
+    for node, text in others:
+        own = own_addresses(node, family)
+        if views.ranges(own) == ranges and not proof.covers(own):
+            yield from _proof(plan, node, text, views.shared, 1)[1]
 
 
 def _proof(

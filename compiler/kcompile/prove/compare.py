@@ -6,6 +6,7 @@ their new destination. What is neither is a key of a rule that nobody expects.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Literal
 
@@ -14,7 +15,7 @@ from kcompile.prove.chains import Indexed
 from kcompile.prove.clients import Clients, Range, representatives
 from kcompile.prove.evaluate import Evaluator
 from kcompile.prove.expect import Claim, Expectation, Source, Targets, thresholds
-from kcompile.prove.frame import prove_frame
+from kcompile.prove.frame import Known, prove_frame, same_frame
 from kcompile.prove.judge import ENOUGH, Judge, Mismatch
 from kcompile.prove.packet import ANYWHERE, OWN, Key
 from kcompile.prove.shared import own_addresses
@@ -32,12 +33,19 @@ Half = Literal[0, 1]
 class Proof:
     """One text for one node."""
 
-    def __init__(self, text: RulesText, expectation: Expectation) -> None:
+    def __init__(
+        self, text: RulesText, expectation: Expectation, known: Known | None = None
+    ) -> None:
+        """`known` is that of a proof with the same frame."""
         self.expectation = expectation
         self.rules = Indexed(text)
-        self.frame = prove_frame(self.rules, expectation)
+        self.frame = (
+            prove_frame(self.rules, expectation)
+            if known is None
+            else same_frame(known, self.rules, expectation)
+        )
         own = expectation.own
-        self.sweep = Sweep(self.rules, Balances(text), own, self.frame.destinations)
+        self.sweep = Sweep(self.rules, Balances(text), own, self.frame.known.destinations)
         self.judge = Judge(Evaluator(self.rules, own), expectation)
         self.own_places = [place for place in self.frame.places if place in own]
         self.clients: dict[frozenset[Range], tuple[Clients, list[Source]]] = {}
@@ -51,12 +59,38 @@ class Proof:
         """Whether this also proves the text for a node that sees the same, but has these
         addresses: then rules must not tell them from those of this node."""
         mine = own_addresses(self.expectation.node, self.expectation.family)
-        asked = set(self.frame.sources | self.frame.destinations).union(*self.clients)
-        return len(mine) == len(own) and all(
-            (first <= a <= last) == (first <= b <= last)
-            for a, b in zip(mine, own, strict=True)
-            for first, last in asked
+        known = self.frame.known
+        asked = set(known.sources | known.destinations | self._wide).union(*self.clients)
+        return (
+            len(mine) == len(own)
+            and self._single.isdisjoint((*mine, *own))
+            and all(
+                (first <= a <= last) == (first <= b <= last)
+                for a, b in zip(mine, own, strict=True)
+                for first, last in asked
+            )
         )
+
+    @cached_property
+    def _asked(self) -> set[Range]:
+        """All destinations that rules speak of, once the proof is done."""
+        keyed = {key[0] for place in self.frame.known.passed for key in self.rules.keys(*place)} - {
+            ANYWHERE,
+            OWN,
+        }
+        return {
+            *self.sweep.asked,
+            *self.judge.evaluator.asked.destinations,
+            *((address, address) for address in keyed),
+        }
+
+    @cached_property
+    def _single(self) -> frozenset[int]:
+        return frozenset(first for first, last in self._asked if first == last)
+
+    @cached_property
+    def _wide(self) -> frozenset[Range]:
+        return frozenset((first, last) for first, last in self._asked if first != last)
 
     def _mismatches(self, half: Half | None) -> Iterator[Mismatch]:
         if self.frame.mismatches:
@@ -87,7 +121,7 @@ class Proof:
     # ---- fast: true only if all is as it should be
 
     def _agrees(self, key: Key, claims: list[Claim]) -> bool:
-        ranges = _allowed(claims) - self.frame.sources
+        ranges = _allowed(claims) - self.frame.known.sources
         while True:
             clients, sources = self._clients(ranges)
             try:
@@ -117,7 +151,7 @@ class Proof:
         found = self.clients.get(ranges)
         if found is None:
             expectation = self.expectation
-            all_ranges = self.frame.sources | ranges
+            all_ranges = self.frame.known.sources | ranges
             clients = Clients(expectation.family, all_ranges, expectation.own)
             sources = [expectation.source(address) for address in clients.addresses]
             found = self.clients[ranges] = (clients, sources)
@@ -169,7 +203,7 @@ class Proof:
         expectation = self.expectation
         judge = Judge(Evaluator(self.rules, expectation.own), expectation)
         asked = judge.evaluator.asked.sources
-        sources = {*self.frame.sources, *ranges}
+        sources = {*self.frame.known.sources, *ranges}
         seen: set[int] = set()
         while True:
             for client in representatives(expectation.family, sources, expectation.own):

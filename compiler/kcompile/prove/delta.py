@@ -80,7 +80,8 @@ class Base:
         plan, shared = self.views.plan, self.views.shared
         text = read_rules(self._reduced(difference, chunks, keys), shared.family)
         some = [plan.services[index] for index in sorted(services)]
-        return Proof(text, Expectation(plan, node, shared.family, shared, some))
+        expectation = Expectation(plan, node, shared.family, shared, some)
+        return Proof(text, expectation, self.proof.frame.known)
 
     # ---- which keys
 
@@ -92,7 +93,7 @@ class Base:
         for piece in self._changed(difference, chunks):
             if not piece.plain or not self._frame.isdisjoint(piece.declared | piece.unkeyed):
                 raise _UncertainError
-            if not self.proof.frame.late.isdisjoint(piece.chains):
+            if not self.proof.frame.known.late.isdisjoint(piece.chains):
                 self._stay_clear(piece.keys, own)
             keys |= piece.keys
             chains |= (piece.declared | piece.chains) - self._frame
@@ -209,7 +210,7 @@ class Base:
     @cached_property
     def _frame(self) -> frozenset[Place]:
         builtin = [(table, chain) for table, chains in BUILTIN.items() for chain in chains]
-        return self.proof.frame.chains.union(builtin)
+        return self.proof.frame.known.passed.union(builtin)
 
     @cached_property
     def _pieces(self) -> Pieces:

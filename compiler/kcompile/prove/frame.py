@@ -21,29 +21,99 @@ _PROTOCOLS = ("tcp", "udp", "sctp")
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """What is known once the frame is proven.
+class Known:
+    """What rules without a key ask for: it says which packets are alike.
 
-    `sources` and `destinations` are the ranges that matter; `places` stand for all destinations.
-    A packet with another key than `filtered` meets the fate of those that were evaluated, once it
-    is translated or left alone. `strays` are keys of rules that no claim explains, `later` keys
-    that count for packets of known connections too. `chains` are the tables and chains that these
-    packets pass, `late` those of them that come after the translation.
+    `chains` are those that packets pass which have no key: after which built-in one, whether for a
+    packet to the node itself, table, chain, and whether for a packet of a known connection.
     """
 
     sources: frozenset[Range]
     destinations: frozenset[Range]
+    ports: frozenset[tuple[str, int]]
+    chains: frozenset[tuple[str, bool, str, str, bool]]
+
+    @property
+    def passed(self) -> frozenset[tuple[str, str]]:
+        """Tables and chains."""
+        return frozenset((table, chain) for _, _, table, chain, _ in self.chains)
+
+    @property
+    def late(self) -> frozenset[tuple[str, str]]:
+        """Those that come after the translation."""
+        return frozenset((t, c) for hook, _, t, c, _ in self.chains if _is_late(hook, t))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is known once the frame is proven.
+
+    `places` stand for all destinations. A packet with another key than `filtered` meets the fate of
+    those that were evaluated, once it is translated or left alone. `strays` are keys of rules that
+    no claim explains, `later` keys that count for packets of known connections too.
+    """
+
+    known: Known
     places: tuple[int, ...]
     filtered: frozenset[Key]
     strays: tuple[Key, ...]
     later: tuple[Key, ...]
-    chains: frozenset[tuple[str, str]]
-    late: frozenset[tuple[str, str]]
     mismatches: tuple[Mismatch, ...]
 
 
 def prove_frame(rules: Indexed, expectation: Expectation) -> Frame:
     return _FrameProof(rules, expectation).prove()
+
+
+def same_frame(known: Known, rules: Indexed, expectation: Expectation) -> Frame:
+    """The frame of a node whose rules without a key are those of one that is proven, and whose
+    addresses these do not tell from that one's."""
+    return _frame(known, rules, expectation, ())
+
+
+def _frame(
+    known: Known, rules: Indexed, expectation: Expectation, mismatches: tuple[Mismatch, ...]
+) -> Frame:
+    return Frame(
+        known,
+        representatives(expectation.family, known.destinations, expectation.own),
+        _filtered(known, rules, expectation),
+        tuple(sorted(_strays(known, rules, expectation))),
+        tuple(sorted(_later(known, rules, expectation))),
+        mismatches,
+    )
+
+
+def _filtered(known: Known, rules: Indexed, expectation: Expectation) -> frozenset[Key]:
+    """Keys that rules have where packets come after their translation, or that are meant."""
+    keys = expectation.filtered | {(ANYWHERE, *port) for port in known.ports if port[1]}
+    for table, chain in known.late:
+        keys |= rules.keys(table, chain)
+    return frozenset(keys)
+
+
+def _strays(known: Known, rules: Indexed, expectation: Expectation) -> set[Key]:
+    expected = {claim.key for claim in expectation.claims}
+    outward = {(table, chain) for _, inward, table, chain, _ in known.chains if not inward}
+    found = set()
+    for table, chain in known.passed:
+        for key in rules.keys(table, chain):
+            if key[0] == ANYWHERE and (table, chain) not in outward:
+                found.add((OWN, *key[1:]))
+            else:
+                found.add(key)
+    return found - expected | _health_checks(expectation)
+
+
+def _later(known: Known, rules: Indexed, expectation: Expectation) -> set[Key]:
+    found = _health_checks(expectation)
+    for table, chain in {(t, c) for _, _, t, c, later in known.chains if later}:
+        found |= rules.keys(table, chain)
+    return found
+
+
+def _health_checks(expectation: Expectation) -> set[Key]:
+    return {(OWN, "tcp", port) for port in expectation.health_checks}
 
 
 class _FrameProof:
@@ -71,17 +141,13 @@ class _FrameProof:
             # What is wrong here shows in every claim as well.
             if mismatches or self._known() == before:
                 break
-        return Frame(
+        known = Known(
             frozenset(self.sources),
             frozenset(self.destinations),
-            self._places(),
-            self._filtered(),
-            tuple(sorted(self._strays())),
-            tuple(sorted(self._later())),
-            frozenset((t, c) for _, _, t, c, _ in self.judge.evaluator.asked.chains),
-            self._late(),
-            mismatches,
+            frozenset(self.ports),
+            frozenset(self.judge.evaluator.asked.chains),
         )
+        return _frame(known, self.rules, self.expectation, mismatches)
 
     def _known(self) -> tuple[int, int, int]:
         return len(self.sources), len(self.destinations), len(self.ports)
@@ -123,41 +189,6 @@ class _FrameProof:
             for marked in (False, True):
                 if found := self.judge.arrival(client, key, marked=marked, translated=True):
                     yield found
-
-    def _filtered(self) -> frozenset[Key]:
-        """Keys that rules have where packets come after their translation, or that are meant."""
-        keys = self.expectation.filtered | {(ANYWHERE, *port) for port in self.ports if port[1]}
-        for table, chain in self._late():
-            keys |= self.rules.keys(table, chain)
-        return frozenset(keys)
-
-    def _late(self) -> frozenset[tuple[str, str]]:
-        chains = self.judge.evaluator.asked.chains
-        return frozenset((t, c) for hook, _, t, c, _ in chains if _is_late(hook, t))
-
-    def _strays(self) -> set[Key]:
-        expected = {claim.key for claim in self.expectation.claims}
-        chains = self.judge.evaluator.asked.chains
-        outward = {(table, chain) for _, inward, table, chain, _ in chains if not inward}
-        found = set()
-        for table, chain in {(t, c) for _, _, t, c, _ in chains}:
-            for key in self.rules.keys(table, chain):
-                if key[0] == ANYWHERE and (table, chain) not in outward:
-                    found.add((OWN, *key[1:]))
-                else:
-                    found.add(key)
-        return found - expected | self._health_checks()
-
-    def _later(self) -> set[Key]:
-        found = self._health_checks()
-        for table, chain in {
-            (t, c) for _, _, t, c, later in self.judge.evaluator.asked.chains if later
-        }:
-            found |= self.rules.keys(table, chain)
-        return found
-
-    def _health_checks(self) -> set[Key]:
-        return {(OWN, "tcp", port) for port in self.expectation.health_checks}
 
 
 def _is_late(hook: str, table: str) -> bool:

@@ -46,7 +46,8 @@ class UnknownRangeError(Exception):
 
 
 class Sweep:
-    """`known` are the ranges of destinations that were told apart among loopback addresses."""
+    """`known` are the ranges of destinations that were told apart among loopback addresses, `asked`
+    those that rules have asked for."""
 
     def __init__(
         self, rules: Indexed, balances: Balances, own: Own, known: frozenset[Range]
@@ -55,6 +56,7 @@ class Sweep:
         self.balances = balances
         self.own = own
         self.known = known
+        self.asked: set[Range] = set()
 
     def translate(self, clients: Clients, key: Key) -> list[Translation]:
         """What nat does before the routing decision to the first packet of each client."""
@@ -136,6 +138,7 @@ class _Walk:
         if rule.protocol not in ("", protocol) or rule.port not in (0, port):
             return False
         if rule.destination is not ANY:
+            self.sweep.asked.add((rule.destination.first, rule.destination.last))
             if not self.sweep.tells_apart(rule.destination, destination):
                 raise IrregularError
             if destination not in rule.destination:
