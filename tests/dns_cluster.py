@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from kcompile.model import DnsSettings
 from kcompile.planned import Plan
+from kcompile.settings import DnsSettings
 from plan_builder import kube_dns, plan, pod, port, service, with_dns, workload
 
 _DOMAIN = "cluster.local"

@@ -16,8 +16,9 @@ from dns_model import Answer
 from kcompile.address import Family, parse_ip
 from kcompile.ir import Zone
 from kcompile.lower.zones import lower_zones
-from kcompile.model import DnsSettings, Protocol
+from kcompile.model import Protocol
 from kcompile.planned import Plan, PlannedPod, PlannedPort, PlannedService
+from kcompile.settings import DnsSettings
 from plan_builder import plan, pod, port, service, with_dns, workload
 
 CASES = Path(__file__).parents[2] / "shared" / "cases" / "dns.yaml"

@@ -6,8 +6,9 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from kcompile.address import Cidr, Family, parse_cidr, parse_ip
-from kcompile.model import EndpointState, ServicePort, Settings
+from kcompile.model import EndpointState, ServicePort
 from kcompile.planned import Endpoint, Plan, PlannedNode, PlannedPort, PlannedService
+from kcompile.settings import Settings
 from plan_builder import plan, settings
 
 ZONES = ("", "east", "west")

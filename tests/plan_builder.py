@@ -8,13 +8,11 @@ from kcompile.labels import Selector
 from kcompile.model import (
     DnsConfig,
     DnsPolicy,
-    DnsSettings,
     Namespace,
     PodTemplate,
     Protocol,
     ServicePort,
     ServiceType,
-    Settings,
     Workload,
 )
 from kcompile.planned import (
@@ -25,6 +23,7 @@ from kcompile.planned import (
     PlannedPort,
     PlannedService,
 )
+from kcompile.settings import DnsSettings, Settings
 
 
 def plan(

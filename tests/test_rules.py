@@ -14,9 +14,9 @@ from kcompile.address import parse_cidr, parse_ip
 from kcompile.flow import PortId, Target
 from kcompile.lower.chains import chain_hash, port_text, target_text
 from kcompile.lower.rules import lower_rules
-from kcompile.model import Settings
 from kcompile.planned import PlannedService
 from kcompile.render.rules import probability, rules_text
+from kcompile.settings import Settings
 from kcompile.traffic import traffic
 from plan_builder import plan, port, service, settings
 

@@ -1,9 +1,9 @@
 """Zones in the notation of zone files: which records a plan gives."""
 
 from kcompile.lower.zones import lower_zones
-from kcompile.model import DnsSettings
 from kcompile.planned import Plan
 from kcompile.render.zones import zone_text
+from kcompile.settings import DnsSettings
 from plan_builder import kube_dns, plan, pod, port, service, with_dns, workload
 
 DOMAIN = "cluster.local."

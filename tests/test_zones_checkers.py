@@ -12,9 +12,9 @@ from dns_cluster import CLUSTERS
 from kcompile.address import parse_cidr
 from kcompile.ir import Zone
 from kcompile.lower.zones import lower_zones
-from kcompile.model import DnsSettings
 from kcompile.planned import Plan
 from kcompile.render.zones import zone_text
+from kcompile.settings import DnsSettings
 from plan_builder import kube_dns, plan, port, service, with_dns
 
 SBIN = "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin:/bin"

@@ -8,9 +8,9 @@ from kcompile.address import parse_cidr
 from kcompile.lower.crowds import check_crowds
 from kcompile.lower.limits import check_names
 from kcompile.lower.zones import lower_zones
-from kcompile.model import DnsSettings
 from kcompile.planned import Plan
 from kcompile.problems import Severity, severity
+from kcompile.settings import DnsSettings
 from plan_builder import plan, pod, port, service, with_dns, workload
 
 LONG = "n" * 63

@@ -13,8 +13,8 @@ from kcompile.address import format_ip
 from kcompile.lower.limits import check_names
 from kcompile.lower.reverse import pointer_name
 from kcompile.lower.zones import lower_zones
-from kcompile.model import DnsSettings
 from kcompile.planned import Plan, PlannedNode, PlannedPort, PlannedService
+from kcompile.settings import DnsSettings
 from plan_builder import kube_dns, plan, pod, port, service, with_dns, workload
 
 LABELS = st.from_regex(r"[a-z]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True)

@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple, cast
 
 from kcompile.address import Cidr, Family
 from kcompile.flow import PortId
-from kcompile.model import Forwarding, Protocol
+from kcompile.model import Protocol
+from kcompile.settings import Forwarding
 
 # ---- rulesets (netfilter's terms)
 

@@ -20,11 +20,11 @@ from kcompile.model import (
     Namespace,
     ServicePort,
     ServiceType,
-    Settings,
     TrafficPolicy,
     Workload,
 )
 from kcompile.problems import Problem
+from kcompile.settings import Settings
 from kcompile.source import Origin
 
 

@@ -31,8 +31,8 @@ from kcompile.flow import (
     Verdict,
     Way,
 )
-from kcompile.model import Settings
 from kcompile.planned import Endpoint, Plan, PlannedNode, PlannedPort, PlannedService
+from kcompile.settings import Settings
 
 _ZONE = "topology.kubernetes.io/zone"
 

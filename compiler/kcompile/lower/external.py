@@ -6,8 +6,8 @@ from kcompile.address import Family
 from kcompile.lower.lines import marker
 from kcompile.lower.names import NamedService, name_service
 from kcompile.lower.records import addressed_lines, headless_lines
-from kcompile.model import DnsSettings
 from kcompile.planned import Plan, PlannedService
+from kcompile.settings import DnsSettings
 
 
 def external_lines(plan: Plan) -> Iterator[str]:

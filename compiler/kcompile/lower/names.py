@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from socket import inet_ntoa
 
 from kcompile.address import Family, format_ip, parse_ip
-from kcompile.model import DEFAULT_DNS, DnsSettings
 from kcompile.planned import Endpoint, PlannedService
+from kcompile.settings import DEFAULT_DNS, DnsSettings
 
 MAX_LABEL = 63  # octets; RFC 1035, 2.3.4
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from kcompile.address import format_ip
 from kcompile.ir import HealthCheck, Listener, NodeListeners, NodeNetwork, Route
-from kcompile.model import Settings
 from kcompile.planned import Plan, PlannedNode, PlannedService
+from kcompile.settings import Settings
 from kcompile.traffic import node_port_addresses
 
 SERVICE_LINK = "kcompile0"

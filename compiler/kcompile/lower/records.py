@@ -10,7 +10,8 @@ from kcompile.ir import record_line
 from kcompile.lower.lines import Address, Place, address_lines, location_lines, locations_fit
 from kcompile.lower.names import MAX_LABEL, Host, NamedService, alias, own_label, ready
 from kcompile.lower.zonal import ZoneOf, zonal_lines
-from kcompile.model import DnsSettings, ServicePort
+from kcompile.model import ServicePort
+from kcompile.settings import DnsSettings
 
 _FAMILIES: tuple[Family, ...] = (4, 6)
 

@@ -6,7 +6,7 @@ from socket import inet_ntoa
 
 from kcompile.address import BITS, Cidr, Family
 from kcompile.lower.names import NamedService
-from kcompile.model import Settings
+from kcompile.settings import Settings
 
 Pointer = tuple[int, str]
 """An address and a name that it has."""

@@ -51,7 +51,7 @@ from kcompile.ir import (
 from kcompile.ir import Drop as DropPacket
 from kcompile.lower.chains import chain_hash, port_text, target_text
 from kcompile.lower.skeleton import MARK_MASQ, hooks, tables
-from kcompile.model import Settings
+from kcompile.settings import Settings
 
 _MARK = Jump(MARK_MASQ)
 _FROM_NODE = (LocalSource(),)

@@ -8,10 +8,11 @@ from kcompile.address import BITS, Cidr
 from kcompile.ir import NameServers, Zone
 from kcompile.lower.dns_service import dns_service, endpoint_addresses
 from kcompile.lower.reverse import cut, reverse_origin
-from kcompile.model import Forwarding, Key
+from kcompile.model import Key
 from kcompile.planned import Plan
 from kcompile.problems import Code, Finding
 from kcompile.resolve.services import DNS
+from kcompile.settings import Forwarding
 
 _CONFIG_MAPS = ("coredns", "kube-dns")
 _STEP = 50

@@ -25,7 +25,7 @@ from kcompile.ir import (
     Source,
     Table,
 )
-from kcompile.model import Settings
+from kcompile.settings import Settings
 
 MARK_MASQ = "KUBE-MARK-MASQ"
 FORWARD = "KCOMPILE-FORWARD"

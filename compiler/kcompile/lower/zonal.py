@@ -7,8 +7,8 @@ from typing import NamedTuple
 from kcompile.address import Family, format_ip
 from kcompile.lower.lines import Address, Place, address_lines, location_lines, marker
 from kcompile.lower.names import MAX_LABEL, NamedService, own_label, ready
-from kcompile.model import DnsSettings
 from kcompile.planned import Endpoint, Plan, PlannedService
+from kcompile.settings import DnsSettings
 
 ZoneOf = Mapping[str, str]
 """The topology zone of each node that has one."""

@@ -10,7 +10,8 @@ from kcompile import planned
 from kcompile.address import Cidr, Family, format_ip
 from kcompile.capacity import Banded, Capacity, Filling
 from kcompile.labels import Labels, Selector
-from kcompile.model import Container, DnsSettings, Namespace, Settings, Workload
+from kcompile.model import Container, Namespace, Workload
+from kcompile.settings import DnsSettings, Settings
 
 FORMAT_VERSION = 1
 """Rises when a key changes its meaning or goes away, not when one is added."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from kcompile.address import Family, format_ip
 from kcompile.ir import NameServers
-from kcompile.model import NameServer
 from kcompile.render.environment import template
+from kcompile.settings import NameServer
 
 _ALWAYS = ("named.zones.conf", "nsd.zones.conf", "knot.zones.conf")
 """Only the zones, to be included."""

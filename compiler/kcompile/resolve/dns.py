@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from kcompile.address import Cidr, parse_cidr
-from kcompile.model import DnsSettings
 from kcompile.problems import Code, Finding, printable
 from kcompile.resolve.flags import Flags
+from kcompile.settings import DnsSettings
 
 _TTL = 30  # seconds; kubeadm's
 _LONGEST_TTL = 3600  # seconds; that of CoreDNS's kubernetes plugin

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from kcompile.address import format_ip
 from kcompile.load.locate import locate
-from kcompile.model import DnsConfigMap, Forwarding, NameServer
+from kcompile.model import DnsConfigMap
 from kcompile.problems import Code, Finding
+from kcompile.settings import Forwarding, NameServer
 from kcompile.source import Origin
 
 Servers = tuple[NameServer, ...]

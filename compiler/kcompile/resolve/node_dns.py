@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kcompile.address import Cidr, Family, format_ip, parse_cidr, parse_ip
-from kcompile.model import EndpointSlice, Node, Service, Settings
+from kcompile.model import EndpointSlice, Node, Service
 from kcompile.problems import Code, Finding, printable
 from kcompile.resolve.flags import Flags
 from kcompile.resolve.services import DNS
+from kcompile.settings import Settings
 
 _FLAG = "--node-dns-address"
 _DEFAULTS: Mapping[Family, str] = {

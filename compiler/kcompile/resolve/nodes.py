@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from kcompile.address import Cidr, Family, format_ip, parse_cidr, parse_ip
 from kcompile.load.locate import locate, path_to
-from kcompile.model import Key, Node, Settings
+from kcompile.model import Key, Node
 from kcompile.problems import Code, Finding, printable
 from kcompile.resolve.flags import Flags
+from kcompile.settings import Settings
 from kcompile.source import Origin, Path
 
 STAND_IN = Node("node-1", (), (), False, (), ())

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kcompile.address import Family, format_ip, parse_cidr, parse_ip
 from kcompile.load.locate import locate
-from kcompile.model import AddressPool, Key, Settings
+from kcompile.model import AddressPool, Key
 from kcompile.problems import Code, Finding, printable
 from kcompile.resolve.flags import Flags
+from kcompile.settings import Settings
 from kcompile.source import Origin
 
 _FLAG = "--load-balancer-pool"

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from kcompile.address import Cidr
-from kcompile.model import Key, Service, ServicePort, Settings
+from kcompile.model import Key, Service, ServicePort
 from kcompile.problems import Code, Finding
+from kcompile.settings import Settings
 
 KUBERNETES = Key("Service", "default", "kubernetes")
 DNS = Key("Service", "kube-system", "kube-dns")

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from kcompile.address import Cidr, Family, parse_cidr
-from kcompile.model import Settings
 from kcompile.problems import Code, Finding, printable
 from kcompile.resolve.dns import resolve_dns
 from kcompile.resolve.flags import Flags
 from kcompile.resolve.node_dns import resolve_node_dns
 from kcompile.resolve.ranges import Ranges, check_node_masks, check_ranges, families_of
 from kcompile.resolve.stated import Configurations, Stated
+from kcompile.settings import Settings
 
 T = TypeVar("T")
 

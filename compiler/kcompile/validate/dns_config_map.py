@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kcompile.address import parse_ip
-from kcompile.model import DnsConfigMap, Forwarding, NameServer
+from kcompile.model import DnsConfigMap
 from kcompile.problems import Code, printable
+from kcompile.settings import Forwarding, NameServer
 from kcompile.source import Path
 from kcompile.validate.corefile import Forward, forwards
 from kcompile.validate.metadata import check_metadata
