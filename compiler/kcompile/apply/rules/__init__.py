@@ -1,0 +1,1 @@
+"""iptables and ip6tables on a node: from the installed rules to the wanted ones."""
