@@ -108,7 +108,9 @@ def make_zones(planned: Planned) -> tuple[Zone, ...]:
     return lower_zones(planned.plan)
 
 
-def make_files(planned: Planned, zones: tuple[Zone, ...] | None = None) -> Files:
+def make_files(
+    planned: Planned, zones: tuple[Zone, ...] | None = None, generation: int | None = None
+) -> Files:
     """The bundle of a plan; `zones` are those of `make_zones` if their serials are others."""
     sources = planned.sources()
     files = {
@@ -123,6 +125,7 @@ def make_files(planned: Planned, zones: tuple[Zone, ...] | None = None) -> Files
         nodes=[node.name for node in planned.plan.nodes],
         sources=sources,
         proved=planned.proved,
+        generation=generation,
     )
 
 

@@ -104,6 +104,7 @@ class Code(Enum):
     NOT_IN_BUNDLE = "KC604"
     ZONE_SERIALS = "KC605"
     SERIAL_NOT_GREATER = "KC606"
+    SIGNING = "KC607"
 
     # 7xx: init, is it a list of hosts
     INVENTORY_ENTRY = "KC701"

@@ -103,10 +103,22 @@ def holds_safely(path: str, file: Content, seen: Inodes) -> bool:
     )
 
 
+def read_regular(path: Path, limit: int | None = None) -> bytes | None:
+    """At most `limit` bytes of a regular file, None where there is no such file."""
+    try:
+        descriptor = os.open(path, _READ)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENXIO}:
+            return None
+        raise
+    with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor has no Path)
+        return file.read(limit) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
 def _read_sums(directory: Path) -> Mapping[str, str]:
     """SHA256SUMS as a mapping, with an entry for itself."""
-    manifest = _read_regular(directory / MANIFEST, len(MANIFEST_HEAD))
-    sums = _read_regular(directory / SHA256SUMS)
+    manifest = read_regular(directory / MANIFEST, len(MANIFEST_HEAD))
+    sums = read_regular(directory / SHA256SUMS)
     if manifest != MANIFEST_HEAD.encode() or sums is None:
         raise _not_a_bundle(
             directory,
@@ -119,18 +131,6 @@ def _read_sums(directory: Path) -> Mapping[str, str]:
             raise _not_a_bundle(directory, f"its {SHA256SUMS} has the line {printable(line)}")
         digests[match[2]] = match[1]
     return digests
-
-
-def _read_regular(path: Path, limit: int | None = None) -> bytes | None:
-    """At most `limit` bytes of a regular file, None where there is no such file."""
-    try:
-        descriptor = os.open(path, _READ)
-    except OSError as error:
-        if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENXIO}:
-            return None
-        raise
-    with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor has no Path)
-        return file.read(limit) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
 def _refuse_foreign(directory: Path, digests: Mapping[str, str]) -> None:

@@ -76,6 +76,20 @@ def assemble(  # noqa: PLR0913 (what a bundle is made of, all but the files by k
     return dict(sorted(whole.items()))
 
 
+def with_signatures(files: Files, signatures: Mapping[str, str]) -> Files:
+    """A bundle with signatures over slices, by the slices' paths, which only SHA256SUMS lists."""
+    whole = {path: file for path, file in files.items() if path != SHA256SUMS}
+    whole.update({f"{path}.sig": content(text) for path, text in signatures.items()})
+    whole[SHA256SUMS] = content("".join(_sums(whole)))
+    check_paths(whole)
+    return dict(sorted(whole.items()))
+
+
+def is_slice(path: str) -> bool:
+    """Whether a path of a bundle is that of a node's SLICE.json."""
+    return path.startswith("nodes/") and path.endswith(f"/{SLICE}") and path.count("/") == 2
+
+
 def check_paths(files: Iterable[str]) -> None:
     """The last line of defence before a path reaches the disk: names checked once more."""
     for path in files:

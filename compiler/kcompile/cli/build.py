@@ -21,6 +21,7 @@ from kcompile.cli.compile import (
 from kcompile.cli.inputs import SUFFIXES
 from kcompile.cli.lock_file import held_files, lock_timeout_option
 from kcompile.cli.serial_file import Numbered, number_zones, refuse_unwritable, serial_options
+from kcompile.cli.slice_options import ForNodes, slice_options
 from kcompile.source import shown_name
 
 EXIT_DIFFERENCES = 3
@@ -44,6 +45,7 @@ EXIT_DIFFERENCES = 3
     help="Write nothing; list the files that would change and exit 3 if there are any.",
 )
 @serial_options
+@slice_options
 @lock_timeout_option
 @compile_options
 def command(  # noqa: PLR0913 - one argument an option
@@ -54,6 +56,8 @@ def command(  # noqa: PLR0913 - one argument an option
     lock_timeout: float,
     serial_path: Path | None,
     serial: int | None,
+    generation: int | None,
+    key: Path | None,
     **options: Any,
 ) -> None:
     """Compile manifests (files, folders, - for stdin) into a bundle.
@@ -71,14 +75,16 @@ def command(  # noqa: PLR0913 - one argument an option
         path, serial_path, serial, output, lock_is_stated=options["lock_path"] is not None
     )
     _refuse_manifest(serial_path, options["inputs"])
+    for_nodes = ForNodes(generation, key)
+    for_nodes.refuse_unusable()
     written = () if check else (None if options["locked"] else path, serial_path)
     with held_files(filter(None, written), lock_timeout):
         compiled = compile_inputs(start=beside, proved=not no_prove, **options)
         numbered = _number(compiled, serial_path, serial)
         if check:
-            _check(compiled, numbered, output)
+            _check(compiled, numbered, for_nodes, output)
         else:
-            _write(compiled, numbered, output)
+            _write(compiled, numbered, for_nodes, output)
 
 
 def _refuse_places(
@@ -128,11 +134,15 @@ def _number(compiled: Compiled, path: Path | None, chosen: int | None) -> Number
     return number_zones(make_zones(compiled.planned), path, chosen)
 
 
-def _check(compiled: Compiled, numbered: Numbered | None, output: Path) -> None:
+def _check(
+    compiled: Compiled, numbered: Numbered | None, for_nodes: ForNodes, output: Path
+) -> None:
     from kcompile.bundle.write import check_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
-    files = make_files(compiled.planned, numbered.zones if numbered else None)
+    zones = numbered.zones if numbered else None
+    made = make_files(compiled.planned, zones, for_nodes.generation)
+    files = for_nodes.finish_to_compare(made, output)
     lock = (str(compiled.lock_path),) if compiled.lock_differs else ()
     serials = (str(numbered.path),) if numbered and numbered.differs else ()
     differing = (*lock, *serials, *check_bundle(output, files))
@@ -142,13 +152,17 @@ def _check(compiled: Compiled, numbered: Numbered | None, output: Path) -> None:
         sys.exit(EXIT_DIFFERENCES)
 
 
-def _write(compiled: Compiled, numbered: Numbered | None, output: Path) -> None:
+def _write(
+    compiled: Compiled, numbered: Numbered | None, for_nodes: ForNodes, output: Path
+) -> None:
     from kcompile.bundle.write import write_bundle  # noqa: PLC0415 - only where it is needed
     from kcompile.pipeline import make_files  # noqa: PLC0415 - imports jinja2
 
     if numbered:
         refuse_unwritable(numbered)
-    files = make_files(compiled.planned, numbered.zones if numbered else None)
+    zones = numbered.zones if numbered else None
+    made = make_files(compiled.planned, zones, for_nodes.generation)
+    files = for_nodes.finish(made, output)
     path = compiled.lock_path
     lock = (path, compiled.planned.lock.encode()) if path else None
     serials = (numbered.path, numbered.after.encode()) if numbered else None
