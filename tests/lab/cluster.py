@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -104,6 +104,27 @@ class Cluster:
     def start(self, name: str, argv: Sequence[str], log: Path) -> int:
         """The process's number, as programs in the lab know it."""
         return int(self._request({"start": [name, list(argv)], "log": str(log)})["pid"])
+
+    def on_host(
+        self,
+        node: str,
+        argv: Sequence[str],
+        stdin: str = "",
+        *,
+        timeout: float = 60.0,
+        env: Mapping[str, str] | None = None,
+    ) -> Done:
+        """A program on a node that has files and processes of its own (hosts.py)."""
+        request = {"host": node, "run": list(argv), "stdin": stdin, "timeout": timeout}
+        return Done(**self._request(request | {"env": dict(env or {})}))
+
+    def start_on_host(self, node: str, argv: Sequence[str], log: Path) -> None:
+        self._request({"host": node, "start": list(argv), "log": str(log)})
+
+    def reboot(self, node: str) -> None:
+        """The node's processes end and its /run is lost; /etc and /var stay, and so does its
+        network: who wants that gone takes it away."""
+        self._request({"host": node, "reboot": True})
 
     def close(self) -> None:
         self._stream.close()

@@ -2,14 +2,16 @@
 
 import ctypes
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+MS_BIND = 0x1000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 PR_SET_PDEATHSIG = 1
 SIGKILL = 9
@@ -49,6 +51,53 @@ def inside(netns: int) -> Iterator[None]:
     finally:
         enter(home)
         os.close(home)
+
+
+def mount_tmpfs(place: str) -> None:
+    _call("mount", b"tmpfs", place.encode(), b"tmpfs", ctypes.c_ulong(0), b"mode=755")
+
+
+def mount_bind(source: Path, place: str) -> None:
+    _call("mount", bytes(source), place.encode(), None, ctypes.c_ulong(MS_BIND), None)
+
+
+def new_machine(prepare: Callable[[], None]) -> int:
+    """Process 1 of new mount and process namespaces, which runs `prepare` and then only takes up
+    orphans; its number here. It stays in the network namespace of the caller."""
+    words, saying = os.pipe()
+    if os.fork() == 0:
+        _call("unshare", CLONE_NEWNS | CLONE_NEWPID)
+        machine = os.fork()
+        if machine == 0:
+            _be_machine(prepare, saying)
+        os.write(saying, f"{machine} ".encode())
+        os._exit(0)
+    os.close(saying)
+    with os.fdopen(words) as stream:
+        said = stream.read().split(maxsplit=2)
+    os.wait()
+    number, trouble = sorted(said, key=lambda word: not word.isdecimal())
+    if trouble != "ready":
+        raise OSError(f"no machine: {trouble}")
+    return int(number)
+
+
+def _be_machine(prepare: Callable[[], None], saying: int) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        _call("mount", b"none", b"/", None, ctypes.c_ulong(MS_REC_PRIVATE), None)
+        _call("mount", b"proc", b"/proc", b"proc", ctypes.c_ulong(0), None)
+        prepare()
+        os.write(saying, b"ready ")
+    except OSError as error:
+        os.write(saying, str(error).replace(" ", "_").encode() + b" ")
+        os._exit(1)
+    os.close(saying)
+    while True:
+        signal.sigwait({signal.SIGCHLD})
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
 
 def sandbox() -> None:

@@ -24,6 +24,7 @@ from lab.describe import (
     Probe,
     family_of,
 )
+from lab.hosts import Hosts
 from lab.kernel import die_with_parent, inside, new_netns, sandbox
 from lab.probe import run_probes
 from lab.serve import Listener, serve
@@ -74,6 +75,7 @@ class World:
         self.listeners: list[Listener] = []
         self.missing: list[str] = []
         self.errors: list[str] = []
+        self.hosts = Hosts(lab.variant.flavour)
 
     def build(self) -> None:
         self._segment()
@@ -279,6 +281,8 @@ class World:
                 return self.run(name, argv, timeout)
             case {"start": [str(name), list(argv)], "log": str(log)}:
                 return self.start(name, argv, log)
+            case {"host": str(name), **more}:
+                return self.hosts.answer(name, self.netns[name], more)
         raise ValueError(f"not a request: {request}")
 
 
