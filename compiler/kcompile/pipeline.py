@@ -41,6 +41,7 @@ from kcompile.render.plan_json import plan_json, settings_pairs
 from kcompile.render.resolv import resolv_text
 from kcompile.render.rules import BlockText, rules_text
 from kcompile.render.servers import server_texts
+from kcompile.render.units import unit_texts
 from kcompile.render.zones import zone_text
 from kcompile.resolve import resolve
 from kcompile.resolve.flags import Flags
@@ -170,8 +171,12 @@ def _prove(plan_: Plan, texts: Mapping[str, Mapping[Family, Content]], start: St
 def _node_files(plan_: Plan) -> Mapping[str, Content]:
     resolv = lower_resolv_all(plan_)
     files = {}
+    units: dict[str, Content] = {}
     for listeners in lower_listeners(plan_):
-        files[f"nodes/{listeners.node}/listeners.json"] = content(listeners_json(listeners))
+        folder = f"nodes/{listeners.node}"
+        files[f"{folder}/listeners.json"] = content(listeners_json(listeners))
+        units = units or {path: content(text) for path, text in unit_texts(listeners).items()}
+        files |= {f"{folder}/systemd/{path}": unit for path, unit in units.items()}
     for network in lower_networks(plan_):
         folder = f"nodes/{network.node}"
         if network.addresses:

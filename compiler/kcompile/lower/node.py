@@ -1,6 +1,6 @@
 """What a node needs around its rules: listeners, routes, sysctls and modules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kcompile.address import format_ip
 from kcompile.ir import HealthCheck, Listener, NodeListeners, NodeNetwork, Route
@@ -10,6 +10,9 @@ from kcompile.traffic import node_port_addresses
 
 SERVICE_LINK = "kcompile0"
 """An empty bridge that the service range is routed to, on every node."""
+
+EPHEMERAL_PORTS = range(32768, 61000)
+"""Local ports that the kernel gives to clients (net.ipv4.ip_local_port_range, its default)."""
 
 
 def lower_listeners(plan: Plan) -> tuple[NodeListeners, ...]:
@@ -100,17 +103,28 @@ def _service_routes(node: PlannedNode, settings: Settings) -> Iterator[Route]:
 
 def _sysctls(plan: Plan) -> Iterator[tuple[str, str]]:
     settings = plan.settings
+    services = [service for service in plan.services if not service.for_another_proxy]
+    node_ports = {port.node_port for service in services for port in service.ports} - {0}
     if 6 in settings.families:
         yield "net.bridge.bridge-nf-call-ip6tables", "1"
         yield "net.ipv6.conf.all.forwarding", "1"
     if 4 in settings.families:
         yield "net.bridge.bridge-nf-call-iptables", "1"
         yield "net.ipv4.ip_forward", "1"
-        node_ports = any(
-            port.node_port
-            for service in plan.services
-            if not service.for_another_proxy
-            for port in service.ports
-        )
         if settings.localhost_node_ports and node_ports:
             yield "net.ipv4.conf.all.route_localnet", "1"
+    # So that no client has a port before its listener. Also for IPv6, in spite of its name.
+    taken = node_ports | {service.health_check_node_port for service in services}
+    if reserved := _ranges(sorted(taken.intersection(EPHEMERAL_PORTS))):
+        yield "net.ipv4.ip_local_reserved_ports", reserved
+
+
+def _ranges(ports: Iterable[int]) -> str:
+    """Sorted ports as the kernel shows a set of them: 32768,32800-32802."""
+    ranges: list[tuple[int, int]] = []
+    for port in ports:
+        if ranges and ranges[-1][1] == port - 1:
+            ranges[-1] = (ranges[-1][0], port)
+        else:
+            ranges.append((port, port))
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)

@@ -11,7 +11,9 @@ FORMAT_VERSION = 1
 
 
 def listeners_json(node: NodeListeners) -> str:
-    """listeners.json: a listener or health check a line. No addresses means all of the node's."""
+    """listeners.json: a listener or health check a line. No addresses means all of the node's.
+
+    kube-proxy's health checks answer at nodePortAddresses, too (service_health.go)."""
     listeners = [
         {
             "port": listener.port,
@@ -26,6 +28,7 @@ def listeners_json(node: NodeListeners) -> str:
     checks = [
         {
             "port": check.port,
+            "addresses": node.addresses,
             "service": check.service,
             "localEndpoints": check.local_endpoints,
         }
