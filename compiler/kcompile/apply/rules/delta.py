@@ -1,0 +1,69 @@
+"""From what is in the kernel to what is wanted, as values: only what differs is touched."""
+
+from __future__ import annotations
+
+from kcompile.apply.rules.change import FamilyChange, Lines, TableChange
+from kcompile.apply.rules.text import NOTHING, Table, Tables, require_plain
+
+_ORDER = ("filter", "nat")
+# A packet's way is decided here by the first rule that takes it, Docker's DNAT included.
+_FIRST = frozenset((("nat", "PREROUTING"), ("nat", "OUTPUT")))
+
+
+def family_change(
+    family: int, before: Tables, after: Tables, seen: Tables, kept: Tables
+) -> FamilyChange:
+    """`before` is what kcompile may have put there, `seen` what is in the kernel, `kept` what
+    was there before kcompile and is left (or put back) when it goes. No tables: nothing to do."""
+    names = [*_ORDER, *sorted({*before, *after} - set(_ORDER))]
+    changes = (
+        _table_change(
+            name,
+            before.get(name, NOTHING),
+            after.get(name, NOTHING),
+            seen.get(name, NOTHING),
+            kept.get(name, NOTHING),
+        )
+        for name in names
+    )
+    return FamilyChange(family, tuple(change for change in changes if _says_something(change)))
+
+
+def _table_change(name: str, before: Table, after: Table, seen: Table, kept: Table) -> TableChange:
+    replace = {
+        chain: lines for chain, lines in after.chains.items() if seen.chains.get(chain) != lines
+    }
+    for chain, lines in replace.items():
+        require_plain(chain, lines, after.chains)
+    gone = [chain for chain in before.chains if chain not in after.chains and chain in seen.chains]
+    for chain in gone:
+        if chain in kept.chains and seen.chains[chain] != kept.chains[chain]:
+            replace[chain] = kept.chains[chain]
+    jumps: dict[str, Lines] = {}
+    no_jumps: dict[str, Lines] = {}
+    for chain in {**after.built_in, **before.built_in}:
+        have = seen.built_in.get(chain, ())
+        theirs = kept.built_in.get(chain, ())
+        want = after.built_in.get(chain, ())
+        # A jump that was there before kcompile stays where its owner put it.
+        block = tuple(line for line in want if line not in theirs or line not in have)
+        stale = set(before.built_in.get(chain, ())) - {*want, *theirs}
+        if not _stands(block, have, first=(name, chain) in _FIRST):
+            jumps[chain] = block
+        if not stale.isdisjoint(have):
+            no_jumps[chain] = tuple(line for line in have if line in stale)
+    remove = tuple(chain for chain in gone if chain not in kept.chains)
+    return TableChange(name, replace, remove, jumps, no_jumps)
+
+
+def _stands(block: Lines, have: Lines, *, first: bool) -> bool:
+    """Whether the jumps are there, each once and in their order. Others that came in front later
+    are none of our business, unless the first rule wins."""
+    wanted = set(block)
+    if tuple(line for line in have if line in wanted) != block:
+        return False
+    return not first or have[: len(block)] == block
+
+
+def _says_something(change: TableChange) -> bool:
+    return bool(change.replace or change.remove or change.jumps or change.no_jumps)
