@@ -39,7 +39,7 @@ class Foreign:
 
 def names() -> tuple[str, ...]:
     """Of all rule sets."""
-    return tuple(sorted({path.name.partition(".")[0] for path in FOLDER.iterdir()} - {"README"}))
+    return tuple(sorted({path.stem for path in FOLDER.iterdir()}))
 
 
 def read(cluster: Cluster, node: str, ours: Collection[str]) -> str:
