@@ -157,7 +157,7 @@ def _bytes(file: Content) -> bytes:
 def _cannot_sign(key: Path, said: bytes) -> InputError:
     lines = said.decode("utf-8", "replace").strip().splitlines() or ["it does not say why"]
     hint = "a key with a passphrase must be in an ssh-agent: ssh-add KEY"
-    return _refused(key, f"{_PROGRAM} cannot sign with this key: {ascii(lines[-1][-200:])}", hint)
+    return _refused(key, f"{_PROGRAM} cannot sign with this key: {lines[-1][-200:]!a}", hint)
 
 
 def _refused(key: Path, message: str, hint: str = "") -> InputError:
