@@ -69,7 +69,7 @@ def require_plain(chain: str, lines: Lines, chains: Mapping[str, Lines]) -> None
     start = f"-A {chain} "
     for line in lines:
         to = target(line)
-        known = to in _TARGETS or to in chains
+        known = not to or to in _TARGETS or to in chains  # without one, a rule counts
         if not (known and line.startswith(start) and _RULE.fullmatch(line)):
             raise RefusedError(f"a rule of chain {chain} is none that kcompile writes: {line!a}")
 
