@@ -14,7 +14,8 @@ import kcompile as package
 from cli_runs import KCOMPILE, SERVICE, Run, process, python
 from kcompile.cli.main import cli
 
-COMMANDS = ["build", "describe", "get", "init", "lock", "validate"]
+COMMANDS = ["build", "describe", "get", "init", "lock", "node-program", "validate"]
+NODE_COMMANDS = ["apply", "listen", "remove", "status"]
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_without_arguments_there_is_help(run: Run) -> None:
 def test_help(run: Run, command: list[str], option: str) -> None:
     answer = run(*command, option)
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.startswith(f"Usage: {' '.join(['kcompile', *command])} [OPTIONS] ")
+    assert answer.out.startswith(f"Usage: {' '.join(['kcompile', *command])} [OPTIONS]")
     assert all(len(line) <= 80 for line in answer.out.splitlines())
 
 
@@ -77,8 +78,26 @@ def test_help_explains_every_option(name: str) -> None:
 
 
 def test_help_lists_every_command(run: Run) -> None:
-    _, _, commands = run("--help").out.partition("Commands:\n")
-    assert [line.split()[0] for line in commands.splitlines()] == COMMANDS
+    _, _, sections = run("--help").out.partition("Commands:\n")
+    ours, _, of_nodes = sections.partition("\nCommands on a node:\n")
+    assert [line.split()[0] for line in ours.splitlines()] == COMMANDS
+    assert [line.split()[0] for line in of_nodes.splitlines()] == NODE_COMMANDS
+
+
+@pytest.mark.parametrize("name", NODE_COMMANDS)
+@pytest.mark.parametrize("arguments", [["--help"], ["--", "-h", "--", "x"], ["--yes", "-é"], []])
+def test_the_node_s_program_reads_its_own_arguments(
+    run: Run, name: str, arguments: list[str]
+) -> None:
+    code = (
+        "import sys, types, kcompile.cli.main as ours\n"
+        "program = types.ModuleType('kcompile.apply.main')\n"
+        "program.main = lambda arguments: print(ascii(arguments)) or 5\n"
+        "sys.modules['kcompile.apply.main'] = program\n"
+        f"ours.main({[name, *arguments]!r})\n"
+    )
+    answer = python(code, run.folder)
+    assert (answer.code, answer.out) == (5, f"{[name, *arguments]!a}\n"), answer.err
 
 
 def test_version(run: Run) -> None:

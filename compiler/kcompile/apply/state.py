@@ -38,11 +38,16 @@ def drop_state(host: Host, name: str) -> None:
 
 def write_file(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace a file in one step, on the disk before this returns."""
+    write_bytes(path, text.encode(), mode)
+
+
+def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """The same for what is no text."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.kcompile-new")
-    with staged.open("w", encoding="utf-8") as file:
+    with staged.open("wb") as file:
         os.fchmod(file.fileno(), mode)
-        file.write(text)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     staged.replace(path)

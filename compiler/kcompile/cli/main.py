@@ -18,7 +18,15 @@ _COMMANDS = {
     "get": ("kcompile.cli.get", "List objects of a bundle."),
     "init": ("kcompile.cli.init", "Write Node documents for a list of hosts."),
     "lock": ("kcompile.cli.lock", "Show, check and edit kcompile.lock."),
+    "node-program": ("kcompile.cli.node_program", "Write the program that nodes run."),
     "validate": ("kcompile.cli.validate", "Check manifests as build does, and write nothing."),
+}
+# The node's program, which has no click, reads the arguments of these.
+_NODE_COMMANDS = {
+    "apply": "Install a bundle's slice on this node, or show what would change.",
+    "listen": "Hold node ports and answer health checks.",
+    "remove": "Take all that kcompile installed off this node.",
+    "status": "Compare this node with what is installed.",
 }
 
 EXIT_WRONG_INPUT = 1
@@ -26,11 +34,25 @@ EXIT_OUR_BUG = 70
 EXIT_INTERRUPTED = 130
 
 
+class _NodeCommand(click.Command):
+    """A command of the node's program, from its name on as it was typed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.args = args
+        return args
+
+    def invoke(self, ctx: click.Context) -> int:
+        code: int = import_module("kcompile.apply.main").main([self.name, *ctx.args])
+        return code
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
+        return sorted({**_COMMANDS, **_NODE_COMMANDS})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name in _NODE_COMMANDS:
+            return _NodeCommand(cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
@@ -39,6 +61,8 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+        with formatter.section("Commands on a node"):
+            formatter.write_dl(list(_NODE_COMMANDS.items()))
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
