@@ -101,7 +101,7 @@ def _route(kernel: Kernel, route: Route, known: Route | None) -> Iterator[Change
             f"should be {route.words}, but the node has {foreign[0].words}, which kcompile did not "
             "set: find out who did, and remove one of them"
         )
-        yield Conflict(Difference(PART, "change", what, detail), known is None)
+        yield Conflict(Difference(PART, "change", what, detail), known != route)
     elif found:
         detail = f"is {found[0].words}, should be {route.words}"
         yield _change("change", what, detail, f"route replace {route.words}")
