@@ -45,9 +45,9 @@ def converge(
         refuse_other_flavour(host, plan.originals)
     read_back = time.perf_counter() - start
     timings = Timings(read_back)
+    if plan.originals != read_originals(host):
+        write_originals(host, plan.originals)
     if plan.families:
-        if plan.originals != read_originals(host):
-            write_originals(host, plan.originals)
         timings = _legacy(host, plan, read_back)
     if after is None:
         forget(host)

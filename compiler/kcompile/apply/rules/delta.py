@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kcompile.apply.failures import RefusedError
 from kcompile.apply.rules.change import FamilyChange, Lines, TableChange
-from kcompile.apply.rules.text import NOTHING, Table, Tables, require_plain
+from kcompile.apply.rules.text import NOTHING, Table, Tables, require_plain, target
 
 _ORDER = ("filter", "nat")
 # A packet's way is decided here by the first rule that takes it, Docker's DNAT included.
@@ -27,6 +28,22 @@ def family_change(
         for name in names
     )
     return FamilyChange(family, tuple(change for change in changes if _says_something(change)))
+
+
+def require_unused(change: FamilyChange, ours: Tables, seen: Tables) -> None:
+    """Refuse to remove a chain that a rule of somebody else leads to: the kernel would."""
+    for table in change.tables:
+        gone = set(table.remove)
+        leaving = {line for lines in table.no_jumps.values() for line in lines}
+        there = seen.get(table.table, NOTHING)
+        mine = ours.get(table.table, NOTHING).chains
+        for chain, lines in {**there.chains, **there.built_in}.items() if gone else ():
+            for line in () if chain in mine else lines:
+                if target(line) in gone and line not in leaving:
+                    raise RefusedError(
+                        f"chain {target(line)} of table {table.table} cannot be removed, because"
+                        f" a rule of somebody else leads to it: {line}"
+                    )
 
 
 def _table_change(name: str, before: Table, after: Table, seen: Table, kept: Table) -> TableChange:

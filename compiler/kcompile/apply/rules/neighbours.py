@@ -11,8 +11,8 @@ from kcompile.apply.rules.text import NOTHING, Table, Tables, target
 
 _CANARY = "KUBE-PROXY-CANARY"
 _KUBE_PROXY = re.compile(r"KUBE-(?:SVC|SVL|SEP|EXT|FW|XLB)-[A-Z0-9]{16}|" + _CANARY)
-# What a kubelet makes, some of it in older releases only.
-_KUBELET = frozenset(("KUBE-FIREWALL", "KUBE-MARK-MASQ", "KUBE-POSTROUTING"))
+# What a kubelet makes (older ones made KUBE-MARK-MASQ and KUBE-POSTROUTING, too).
+_KUBELET = frozenset(("KUBE-FIREWALL",))
 _NAMED = 5  # chains in a message
 
 

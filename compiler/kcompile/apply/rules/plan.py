@@ -9,7 +9,7 @@ from kcompile.apply.failures import RefusedError
 from kcompile.apply.host import Host
 from kcompile.apply.rules import flavour, neighbours, saved, text
 from kcompile.apply.rules.change import FamilyChange
-from kcompile.apply.rules.delta import family_change
+from kcompile.apply.rules.delta import family_change, require_unused
 from kcompile.apply.rules.originals import Originals, read_originals
 from kcompile.apply.rules.text import Tables
 from kcompile.apply.slices import Slice, own_digest
@@ -97,6 +97,7 @@ def _plan_family(
     if adopt and after:
         ours = _joined(before, neighbours.adopted(after, seen, kept))
     change = family_change(family, ours, after, seen, kept)
+    require_unused(change, _joined(ours, after), seen)
     return originals, FamilyPlan(before, after, seen, change)
 
 
