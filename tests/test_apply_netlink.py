@@ -65,15 +65,13 @@ def test_transactions_dumps_and_refusals() -> None:
 def talk() -> None:
     with closing(Netfilter()) as kernel:
         batch = [
-            message(0x10, 0, b"", 0, 1)[:-2] + b"\0\x0a",
             message(NEW_TABLE, IPV4, table("one"), NLM_F_CREATE | 4, 7),
             message(NEW_TABLE, IPV4, table("two"), NLM_F_CREATE | NLM_F_EXCL, 8),
-            message(0x11, 0, b"", 0, 9)[:-2] + b"\0\x0a",
         ]
-        kernel.transact(batch)
+        kernel.transact(10, batch)
         assert names(kernel) == ["one", "two"]
         with pytest.raises(NetlinkError) as refused:
-            kernel.transact(batch)
+            kernel.transact(10, batch)
         assert (refused.value.number, refused.value.sequence) == (errno.EEXIST, 8)
         assert names(kernel) == ["one", "two"]
         data, start, end = kernel.get(GET_TABLE, IPV4, table("two"))
@@ -81,7 +79,10 @@ def talk() -> None:
         with pytest.raises(NetlinkError, match="No such file"):
             kernel.get(GET_TABLE, IPV4, table("three"))
         with pytest.raises(NetlinkError, match="without an answer"):
-            kernel.transact([message(0x10, 0, b"", 0, 1)[:-2] + b"\0\x0a"])
+            kernel.transact(10, [])
+        with pytest.raises(NetlinkError) as refused:
+            kernel.transact(10, batch, 99)
+        assert (refused.value.number, refused.value.sequence) == (errno.ERESTART, 0)
 
 
 def names(kernel: Netfilter) -> list[str]:

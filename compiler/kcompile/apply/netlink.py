@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from typing import Union
 
 from kcompile.apply.failures import NodeError
 
@@ -31,6 +32,9 @@ ATTRIBUTE = struct.Struct("=HH")
 ATTRIBUTE_SIZE = ATTRIBUTE.size
 NLA_KIND = 0x3FFF  # without the flags "nested" and "network byte order"
 
+_BATCH_BEGIN = 16  # linux/netfilter/nfnetlink.h
+_BATCH_END = 17
+_BATCH_GENERATION = 1
 _NLM_F_DUMP_INTR = 0x010
 _NLM_F_ACK_TLVS = 0x200
 _NLMSGERR_ATTR_MSG = 1
@@ -57,6 +61,7 @@ class InterruptedDumpError(NodeError):
     """What was listed changed meanwhile: the list is to be read again."""
 
 
+Bytes = Union[bytes, bytearray]
 Message = tuple[bytes, int, int]
 """What one message says: bytes in which it lies, where its attributes begin, where it ends."""
 
@@ -95,14 +100,21 @@ class Netfilter:
         Raises InterruptedDumpError at the end if they changed meanwhile."""
         return self._talk(kind, family, attributes, NLM_F_DUMP)
 
-    def transact(self, messages: Sequence[bytes | bytearray | memoryview]) -> None:
-        """Send messages, of which at least one asks for an acknowledgement, in one piece, as a
-        batch needs it. Raises NetlinkError with the first refusal."""
-        size = sum(map(len, messages))
+    def transact(self, subsystem: int, messages: Sequence[Bytes], generation: int = 0) -> None:
+        """Have all of it done in one step, or nothing. Raises NetlinkError with the first refusal.
+
+        At least one message asks for an acknowledgement. With a generation, the kernel refuses
+        (ERESTART) if its ruleset has another one by then."""
+        batch = [
+            _edge(_BATCH_BEGIN, subsystem, generation),
+            *messages,
+            _edge(_BATCH_END, subsystem),
+        ]
+        size = sum(map(len, batch))
         try:
-            # Linux counts twice what it is asked for; a batch cannot be longer than the buffer.
+            # The kernel takes a batch in one piece, which cannot be longer than the buffer.
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, size + _PIECE)
-            self._socket.sendmsg(messages)
+            self._socket.sendmsg(batch)
         except OSError as error:
             number = error.errno or errno.ETIMEDOUT
             raise NetlinkError(number, f"handing over {size:,} bytes in one piece") from None
@@ -176,6 +188,12 @@ def attributes(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, in
             return
         yield kind & NLA_KIND, start + ATTRIBUTE_SIZE, start + size
         start += size + 3 & ~3
+
+
+def _edge(kind: int, subsystem: int, generation: int = 0) -> bytes:
+    marks = attribute(_BATCH_GENERATION, generation.to_bytes(4, "big")) if generation else b""
+    size = HEADER_SIZE + len(marks)
+    return HEADER.pack(size, kind, NLM_F_REQUEST, 0, 0, 0, 0, socket.htons(subsystem)) + marks
 
 
 def _raise(piece: bytes, at: int, size: int, marks: int) -> None:
