@@ -1,9 +1,6 @@
 """Messages to netfilter and its answers, in network namespaces of their own."""
 
 import errno
-import os
-import threading
-from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -17,27 +14,10 @@ from kcompile.apply.netlink import (
     attributes,
     message,
 )
-from lab.kernel import new_netns
 from lab.needs import requires, requires_flavour
+from node_netns import in_netns
 
 NEW_TABLE, GET_TABLE, IPV4 = 0xA00, 0xA01, 2
-
-
-def in_netns(work: Callable[[], None]) -> None:
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        os.close(new_netns())
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 # handed to the thread that waits
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
 
 
 def table(name: str) -> bytes:

@@ -112,18 +112,12 @@ def _place(base: BaseChain, found: FoundChain, jumps: Batch) -> bool:
     """Have our jumps in front, in order, and nowhere else; whether no rule is left then."""
     wanted = [still(body) for body in base.jumps]
     listed = [(handle, still(body)) for handle, body in found.rules]
-    ours = [handle for handle, body in listed if _is_ours(base, body)]
+    known = {still(body) for body in (*base.jumps, *base.no_jumps)}
+    # Another version of iptables wrote other bytes: the same chain of ours, the same comment.
+    alike = {jump for body in known if (jump := jump_of(body)) is not None}
+    ours = [handle for handle, body in listed if body in known or jump_of(body) in alike]
     if [body for _handle, body in listed[: len(wanted)]] != wanted or len(ours) != len(wanted):
         for handle in ours:
             jumps.delete_rule(base.where, handle)
         jumps.prepend(base.where, list(base.jumps))
     return not wanted and len(ours) == len(listed)
-
-
-def _is_ours(base: BaseChain, body: bytes) -> bool:
-    known = (*base.jumps, *base.no_jumps)
-    if body in known:
-        return True
-    # Written by another version of iptables: to the same chain of ours, with the same comment.
-    jump = jump_of(body)
-    return jump is not None and any(jump == jump_of(mine) for mine in known)
