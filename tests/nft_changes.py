@@ -5,12 +5,48 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from kcompile.apply.host import Host
 from kcompile.apply.rules.change import FamilyChange, Lines, TableChange
 from lab.needs import search_path
 
+HOST = Host()
+TABLES = ("filter", "nat")
 BUILT_IN = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
 SAVE = {4: "iptables-nft-save", 6: "ip6tables-nft-save"}
 RESTORE = {4: "iptables-nft-restore", 6: "ip6tables-nft-restore"}
+
+FIRST = """\
+*filter
+:KUBE-FORWARD - [0:0]
+:KUBE-FIREWALL - [0:0]
+-A INPUT -j KUBE-FIREWALL
+-A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
+-A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT
+-A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate DNAT -j DROP
+COMMIT
+*nat
+:KUBE-SERVICES - [0:0]
+:KUBE-SVC-A - [0:0]
+:KUBE-SEP-A - [0:0]
+:KUBE-SEP-B - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A KUBE-SERVICES -d 10.96.0.10/32 -p tcp -m comment --comment "a/b:c cluster IP" -m tcp --dport 80 -j KUBE-SVC-A
+-A KUBE-SVC-A -m comment --comment "a/b:c" -m statistic --mode random --probability 0.50000000000 -j KUBE-SEP-A
+-A KUBE-SVC-A -m comment --comment "a/b:c" -j KUBE-SEP-B
+-A KUBE-SEP-A -p tcp -m tcp -j DNAT --to-destination 10.244.0.5:80
+-A KUBE-SEP-B -p tcp -m tcp -j DNAT --to-destination 10.244.0.6:80
+COMMIT
+"""
+SCALED = """\
+*nat
+:KUBE-SVC-A - [0:0]
+:KUBE-SEP-C - [0:0]
+-A KUBE-SVC-A -m comment --comment "a/b:c" -m statistic --mode random --probability 0.50000000000 -j KUBE-SEP-A
+-A KUBE-SVC-A -m comment --comment "a/b:c" -j KUBE-SEP-C
+-A KUBE-SEP-C -p tcp -m tcp -j DNAT --to-destination 10.244.0.7:80
+COMMIT
+"""
 
 
 def change_of(

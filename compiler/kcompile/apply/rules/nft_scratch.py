@@ -12,10 +12,10 @@ from typing import Callable, TypeVar
 
 from kcompile.apply.failures import NodeError
 from kcompile.apply.host import Host
+from kcompile.apply.rules import flavour
 from kcompile.apply.rules.change import FamilyChange, TableChange
 
 _CLONE_NEWNET = 0x40000000
-_RESTORE = {4: "iptables-nft-restore", 6: "ip6tables-nft-restore"}
 _TIMEOUT = 600.0  # seconds; half a million rules take a minute
 _TARGET = re.compile(r" -[jg] ([!-~]{1,64})")
 _T = TypeVar("_T")
@@ -44,7 +44,8 @@ def restore(host: Host, change: FamilyChange, stubs: Iterable[tuple[str, str]]) 
         text_of(table, sorted(chain for name, chain in known if name == table.table))
         for table in change.tables
     )
-    host.run([_RESTORE[change.family]], text, timeout=_TIMEOUT)
+    program = flavour.program(host, "nft", change.family, "-restore")
+    host.run([program], text, timeout=_TIMEOUT)
 
 
 def text_of(change: TableChange, stubs: list[str]) -> str:
