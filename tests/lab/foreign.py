@@ -1,7 +1,7 @@
 """Rules of others on a node: put there, and read back without ours."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,10 @@ class Foreign:
     def path(self, suffix: str) -> Path:
         return FOLDER / f"{self.name}.{suffix}"
 
+    def chains(self, family: Family) -> frozenset[str]:
+        path = self.path(SUFFIXES[family])
+        return _declared(path.read_text()) if path.exists() else frozenset()
+
     def put(self, cluster: Cluster, node: str) -> None:
         flavour = cluster.lab.variant.flavour
         for family in cluster.lab.families:
@@ -42,14 +46,14 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({path.stem for path in FOLDER.iterdir()}))
 
 
-def read(cluster: Cluster, node: str, ours: Collection[str]) -> str:
+def read(cluster: Cluster, node: str, ours: Mapping[Family, Collection[str]]) -> str:
     """Everything in the node's tables of both flavours' programs and nft's, without counters,
     without our chains and the jumps to them, without tables that hold nothing and let all by."""
     flavour = cluster.lab.variant.flavour
     texts = []
     for family in cluster.lab.families:
         text = _ask(cluster, node, [f"{PROGRAMS[family]}-{flavour}-save"])
-        texts.append(f"# IPv{family}\n" + _EMPTY_TABLE.sub("", _foreign_lines(text, ours)))
+        texts.append(f"# IPv{family}\n" + _EMPTY_TABLE.sub("", _foreign_lines(text, ours[family])))
     tables = _ask(cluster, node, ["nft", "list", "tables"]).splitlines()
     for table in sorted(tables):
         if table.split()[1] in {"inet", "bridge", "arp", "netdev"}:
@@ -58,15 +62,26 @@ def read(cluster: Cluster, node: str, ours: Collection[str]) -> str:
     return "".join(texts)
 
 
-def our_chains(bundles: Iterable[Path], node: str) -> frozenset[str]:
+def our_chains(bundles: Iterable[Path], node: str) -> dict[Family, frozenset[str]]:
     """The chains that these bundles put on the node."""
-    return frozenset(
-        line[1:].split()[0]
-        for bundle in bundles
-        for path in (bundle / "nodes" / node).glob("*.rules")
-        for line in path.read_text().splitlines()
-        if line.startswith(":")
-    ).difference(BUILT_IN)
+    return {
+        family: frozenset[str]().union(
+            *(
+                _declared((bundle / "nodes" / node / f"{suffix}.rules").read_text())
+                for bundle in bundles
+            )
+        )
+        for family, suffix in SUFFIXES.items()
+    }
+
+
+NOTHING: Mapping[Family, Collection[str]] = {4: (), 6: ()}
+
+
+def _declared(text: str) -> frozenset[str]:
+    return (
+        frozenset(line[1:].split()[0] for line in text.splitlines() if line[:1] == ":") - BUILT_IN
+    )
 
 
 def _foreign_lines(save: str, ours: Collection[str]) -> str:
