@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from kcompile.apply.difference import Difference
 from kcompile.apply.host import Host
-from kcompile.apply.rules import legacy
+from kcompile.apply.rules import legacy, nft
 from kcompile.apply.rules.describe import describe
-from kcompile.apply.rules.originals import forget, read_originals, write_originals
-from kcompile.apply.rules.plan import Plan, make_plan, refuse_other_flavour
+from kcompile.apply.rules.memory import (
+    forget,
+    read_originals,
+    write_digests,
+    write_installed,
+    write_originals,
+)
+from kcompile.apply.rules.nft_merge import Made
+from kcompile.apply.rules.plan import Plan, digests, make_plan, refuse_other_flavour
 from kcompile.apply.slices import Slice
 
 
@@ -43,22 +51,44 @@ def converge(
         return Timings()
     if after is not None:
         refuse_other_flavour(host, plan.originals)
-    read_back = time.perf_counter() - start
-    timings = Timings(read_back)
     if plan.originals != read_originals(host):
         write_originals(host, plan.originals)
-    if plan.families:
-        timings = _legacy(host, plan, read_back)
+    read_back = time.perf_counter() - start
+    if plan.installed is None:
+        timings = _converge_legacy(host, plan, read_back)
+    else:
+        timings = _converge_nft(host, plan, plan.installed.made, digests(after), read_back)
     if after is None:
         forget(host)
     return timings
 
 
-def _legacy(host: Host, plan: Plan, read_back: float) -> Timings:
+def _converge_legacy(host: Host, plan: Plan, read_back: float) -> Timings:
     start = time.perf_counter()
-    for family in plan.families:
-        legacy.verify(host, plan.originals.flavour, family.change)
+    for change in plan.changes:
+        legacy.verify(host, change)
     verified = time.perf_counter()
     for family in plan.families:
-        legacy.restore(host, plan.originals.flavour, family.change, family.seen)
+        if family.change.tables:
+            legacy.restore(host, family.change, family.seen.tables)
     return Timings(read_back, verified - start, time.perf_counter() - verified)
+
+
+def _converge_nft(
+    host: Host, plan: Plan, made: Made, files: Mapping[int, str], read_back: float
+) -> Timings:
+    if not plan.changes:
+        if plan.families:
+            write_installed(host, files, made, plan.generation)
+        return Timings(read_back)
+    start = time.perf_counter()
+    prepared = nft.prepare(host, plan.changes)
+    verified = time.perf_counter()
+    loaded = nft.commit(prepared, made)
+    restored = time.perf_counter()
+    known = {family.change.family: family.seen.digests for family in plan.families}
+    for family, brought in prepared.digests.items():
+        known[family] = {**known[family], **brought}
+    write_digests(host, files, known)
+    write_installed(host, files, loaded.made, loaded.generation)
+    return Timings(read_back, verified - start, restored - verified)

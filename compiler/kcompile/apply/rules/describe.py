@@ -22,7 +22,7 @@ def describe(plan: FamilyPlan) -> Iterator[Difference]:
     for change in plan.change.tables:
         what = f"{stem} {change.table}"
         before = plan.before.get(change.table, NOTHING)
-        seen = plan.seen.get(change.table, NOTHING)
+        seen = plan.seen.tables.get(change.table, NOTHING)
         if plan.before and plan.after:
             yield from _chains(what, change, before, seen)
             yield from _jumps(what, change, seen)

@@ -15,15 +15,15 @@ _TIMEOUT = 180.0  # seconds; a first install of 215,000 rules takes 3
 _LOCK_HELD = 4  # exit status RESOURCE_PROBLEM
 
 
-def verify(host: Host, kind: str, change: FamilyChange) -> None:
+def verify(host: Host, change: FamilyChange) -> None:
     """Let the kernel look at all new rules where nobody uses them: in a network namespace of
     their own, with empty chains for what is jumped to and does not change."""
     lines = [line for table in change.tables for line in _trial(table)]
     if lines:
-        _restore(host, kind, change.family, lines, ("unshare", "--net"))
+        _restore(host, change.family, lines, ("unshare", "--net"))
 
 
-def restore(host: Host, kind: str, change: FamilyChange, seen: Tables) -> None:
+def restore(host: Host, change: FamilyChange, seen: Tables) -> None:
     """Make it so; each table in one step, filter first: what it accepts is harmless before nat
     sends it. On removal the other way round."""
     tables = change.tables
@@ -32,7 +32,7 @@ def restore(host: Host, kind: str, change: FamilyChange, seen: Tables) -> None:
     lines = [
         line for table in tables for line in _change(table, seen.get(table.table, NOTHING).built_in)
     ]
-    _restore(host, kind, change.family, lines)
+    _restore(host, change.family, lines)
 
 
 def _trial(table: TableChange) -> Iterator[str]:
@@ -65,10 +65,8 @@ def _change(table: TableChange, have: Mapping[str, Lines]) -> Iterator[str]:
     yield "COMMIT"
 
 
-def _restore(
-    host: Host, kind: str, family: int, lines: Sequence[str], within: tuple[str, ...] = ()
-) -> None:
-    program = flavour.program(host, kind, family, "-restore")
+def _restore(host: Host, family: int, lines: Sequence[str], within: tuple[str, ...] = ()) -> None:
+    program = flavour.program(host, "legacy", family, "-restore")
     argv = [*within, program, "--noflush", "-w", str(_LOCK_WAIT)]
     done = host.ask(argv, "\n".join([*lines, ""]), timeout=_TIMEOUT)
     if done.status == _LOCK_HELD and "lock" in done.err:

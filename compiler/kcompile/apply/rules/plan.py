@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 from kcompile.apply.failures import RefusedError
 from kcompile.apply.host import Host
-from kcompile.apply.rules import flavour, neighbours, saved, text
+from kcompile.apply.rules import flavour, neighbours, nft, text
 from kcompile.apply.rules.change import FamilyChange
 from kcompile.apply.rules.delta import family_change, require_unused
-from kcompile.apply.rules.originals import Originals, read_originals
+from kcompile.apply.rules.look import Seen, see_all, see_changed
+from kcompile.apply.rules.memory import (
+    Installed,
+    Originals,
+    read_digests,
+    read_installed,
+    read_originals,
+)
 from kcompile.apply.rules.text import Tables
 from kcompile.apply.slices import Slice, own_digest
 
@@ -23,36 +30,56 @@ class FamilyPlan:
 
     before: Tables
     after: Tables
-    seen: Tables
+    seen: Seen
     change: FamilyChange
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Families with something to do, and what is to be remembered before it is done."""
+    """Families that were looked at, and what is to be remembered before anything is done.
+
+    On the nft flavour `installed` and `generation` are what was remembered, and the ruleset's
+    number before it was looked at."""
 
     originals: Originals
     families: tuple[FamilyPlan, ...]
+    installed: Installed | None = None
+    generation: int = 0
 
     @property
     def changes(self) -> tuple[FamilyChange, ...]:
-        return tuple(plan.change for plan in self.families)
+        return tuple(plan.change for plan in self.families if plan.change.tables)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is asked for."""
+
+    host: Host
+    before: Slice | None
+    after: Slice | None
+    adopt: bool
+    installed: Installed | None
 
 
 def make_plan(host: Host, before: Slice | None, after: Slice | None, *, adopt: bool) -> Plan | None:
     """None: kcompile has done nothing here, and shall not. Raises NodeError."""
     originals = read_originals(host)
     if originals is None:
-        if not _files(after):
+        if not digests(after):
             return None
         default = flavour.default_flavour(host)
         originals = Originals(flavour.flavour_in_use(host, default), default, {})
+    generation = nft.generation() if originals.flavour == "nft" else 0
+    installed = read_installed(host, generation) if originals.flavour == "nft" else None
+    task = _Task(host, before, after, adopt, installed)
     plans = []
-    for family in FILES:
-        if family in originals.kept or family in _files(after):
-            originals, plan = _plan_family(host, originals, family, (before, after), adopt=adopt)
-            plans.append(plan)
-    return Plan(originals, tuple(plan for plan in plans if plan.change.tables))
+    if adopt or not (installed and installed.is_now and installed.files == digests(after)):
+        for family in FILES:
+            if _is_about(task, originals, family):
+                originals, plan = _plan_family(task, originals, family)
+                plans.append(plan)
+    return Plan(originals, tuple(plans), installed, generation)
 
 
 def refuse_other_flavour(host: Host, originals: Originals) -> None:
@@ -68,46 +95,60 @@ def refuse_other_flavour(host: Host, originals: Originals) -> None:
 
 def digests(slice_: Slice | None) -> dict[int, str]:
     """SHA-256 of the files of rules, by family."""
-    return {family: own_digest(slice_, FILES[family]) for family in _files(slice_)}
+    found = {family: own_digest(slice_, name) for family, name in FILES.items()}
+    return {family: digest for family, digest in found.items() if digest}
 
 
-def _files(slice_: Slice | None) -> tuple[int, ...]:
-    return tuple(family for family, name in FILES.items() if own_digest(slice_, name))
+def _is_about(task: _Task, originals: Originals, family: int) -> bool:
+    was_touched = family in originals.kept and family in digests(task.before)
+    return was_touched or family in digests(task.after)
 
 
-def _plan_family(
-    host: Host,
-    originals: Originals,
-    family: int,
-    slices: tuple[Slice | None, Slice | None],
-    *,
-    adopt: bool,
-) -> tuple[Originals, FamilyPlan]:
-    before, after = (_read(slice_, FILES[family]) for slice_ in slices)
-    seen = saved.tables(flavour.save(host, originals.flavour, family))
-    if after and not adopt:
-        neighbours.refuse_kube_proxy(family, seen)
+def _plan_family(task: _Task, originals: Originals, family: int) -> tuple[Originals, FamilyPlan]:
+    after = _read(task.after, family)
+    same = digests(task.before).get(family) == digests(task.after).get(family)
+    before = after if same else _read(task.before, family)
+    seen = _see(task, originals.flavour, family, before, after)
+    if after and not task.adopt:
+        neighbours.refuse_kube_proxy(family, seen.tables)
     if family not in originals.kept:
         # Whatever is there now is not ours: what was there before is written down first.
         before = {}
-        kept = neighbours.kept(family, after, seen, adopt=adopt)
+        kept = neighbours.kept(family, after, seen.tables, adopt=task.adopt)
         originals = originals.with_family(family, kept)
     kept = originals.kept[family]
     ours = before
-    if adopt and after:
-        ours = _joined(before, neighbours.adopted(after, seen, kept))
-    change = family_change(family, ours, after, seen, kept)
-    require_unused(change, _joined(ours, after), seen)
+    if task.adopt and after:
+        ours = _joined(before, neighbours.adopted(after, seen.tables, kept))
+    change = family_change(family, ours, after, seen.tables, kept)
+    require_unused(change, _joined(ours, after), seen.tables)
     return originals, FamilyPlan(before, after, seen, change)
 
 
-def _read(slice_: Slice | None, name: str) -> Tables:
+def _see(task: _Task, kind: str, family: int, before: Tables, after: Tables) -> Seen:
+    if task.installed is None or task.adopt:
+        return see_all(task.host, kind, family)
+    texts = {
+        digests(task.before).get(family, ""): before,
+        digests(task.after).get(family, ""): after,
+    }
+    file, known = read_digests(task.host, family)
+    now = task.installed.files.get(family, "") if task.installed.is_now else ""
+    if now and now in texts:
+        return Seen(texts[now], known if now == file else {})
+    if file and file in texts:
+        return see_changed(task.host, family, texts[file], known, after)
+    return see_all(task.host, kind, family)
+
+
+def _read(slice_: Slice | None, family: int) -> Tables:
     if slice_ is None:
         return {}
+    path = f"nodes/{slice_.node}/{FILES[family]}"
     try:
-        return text.read(slice_.own(name), f"nodes/{slice_.node}/{name}")
+        return text.read(slice_.own(FILES[family]), path)
     except UnicodeDecodeError:
-        raise RefusedError(f"nodes/{slice_.node}/{name} is not text") from None
+        raise RefusedError(f"{path} is not text") from None
 
 
 def _joined(one: Tables, other: Tables) -> Tables:
