@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytest
 
 from lab import article
-from lab.cluster import Cluster, Done
+from lab.cluster import Cluster, Done, LabError
 from lab.describe import NEIGHBOUR, Family, Lab, Port, Probe, Variant, from_bundle, of_family
 from lab.documents import deployment, node, service
 from lab.expect import assert_answered
@@ -80,8 +81,19 @@ class Rollout:
 
     cluster: Cluster
     bundles: Mapping[int, Path]
+    dns: Mapping[str, str] = MappingProxyType({})
+    """By node the name server that it has."""
 
     # -- what an operator runs
+
+    def start_bind(self, node: str, folder: Path) -> None:
+        """As Debian installs and starts it; it ends with the node."""
+        self.cluster.start_on_host(node, ["named", "-g", "-u", "bind", "-n", "1"], folder / "named")
+        for _ in range(100):
+            if self.cluster.on_host(node, ["rndc", "status"]).status == 0:
+                return
+            time.sleep(0.05)
+        raise LabError((folder / "named").read_text())
 
     def kcompile(
         self,
@@ -99,7 +111,8 @@ class Rollout:
 
     def planning(self, node: str, stage: int, *flags: str) -> tuple[str, ...]:
         """What shows what an apply would do."""
-        return ("apply", str(self.bundles[stage]), "--node", node, "--dns", "none", *flags)
+        dns = self.dns.get(node, "none")
+        return ("apply", str(self.bundles[stage]), "--node", node, "--dns", dns, *flags)
 
     def applying(self, node: str, stage: int, *flags: str) -> tuple[str, ...]:
         return self.planning(node, stage, "--yes", *flags)
@@ -239,10 +252,12 @@ def requires_apply() -> None:
         pytest.skip("kcompile apply is not there yet")
 
 
-def start(bundles: Mapping[int, Path], variant: Variant) -> Rollout:
+def start(
+    bundles: Mapping[int, Path], variant: Variant, dns: Mapping[str, str] | None = None
+) -> Rollout:
     requires_apply()
     lab = from_bundle(bundles[OLD], SERVE, variant)
-    return Rollout(Cluster(bare(lab)), bundles)
+    return Rollout(Cluster(bare(lab)), bundles, dns or {})
 
 
 def bare(lab: Lab) -> Lab:
