@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 import pytest
@@ -81,7 +80,7 @@ class Rollout:
 
     cluster: Cluster
     bundles: Mapping[int, Path]
-    dns: Mapping[str, str] = MappingProxyType({})
+    dns: Mapping[str, str]
     """By node the name server that it has."""
 
     # -- what an operator runs
