@@ -17,33 +17,36 @@ _WAY = re.compile(
     r"-A \S+ (?:-d ([0-9a-f.:]{2,45})/(?:32|128) )?-p udp .*-m udp --dport ([0-9]{1,5}) .*?-j (\S+)"
 )
 _TARGET = re.compile(
-    r"DNAT --to-destination (?:([0-9.]{7,15})|\[([0-9a-f.:]{2,45})\]):([0-9]{1,5})"
+    r"-A (\S+) -p udp .*-j DNAT --to-destination "
+    r"(?:([0-9.]{7,15})|\[([0-9a-f.:]{2,45})\]):([0-9]{1,5})"
 )
+_JUMP = re.compile(r"^-A (\S+) [^\n]*-j (\S+)", re.MULTILINE)
 _COMMENT = re.compile(r'--comment (?:"[^"]*"|\S+) ')
 
 
 def read_ways(text: str) -> Ways:
     """Of a file for iptables-restore; {} without UDP in it."""
     targets: dict[str, set[bytes]] = {}
-    jumps: dict[str, list[str]] = {}
     ways: list[tuple[bytes, str]] = []
-    if " -p udp " not in text:
-        return {}
     for line in text.split("\n"):
-        if " -p tcp " in line or not line.startswith("-A "):
+        if " -p udp " not in line:
             continue
-        head, _, target = line.rpartition(" -j ")
-        chain = line.split(" ", 2)[1]
-        if " -p udp " in head:
-            match = _TARGET.fullmatch(target)
-            if match:
-                targets.setdefault(chain, set()).add(_place(match[1] or match[2], match[3]))
-                continue
-            way = _WAY.fullmatch(_COMMENT.sub("", line))
-            if way:
-                ways.append((_place(way[1] or "", way[2]), way[3]))
+        target = _TARGET.fullmatch(line)
+        if target:
+            place = _place(target[2] or target[3], target[4])
+            targets.setdefault(target[1], set()).add(place)
+            continue
+        way = _WAY.fullmatch(_COMMENT.sub("", line))
+        if way:
+            ways.append((_place(way[1] or "", way[2]), way[3]))
+    return _resolved(ways, targets, _jumps(text)) if targets else {}
+
+
+def _jumps(text: str) -> dict[str, list[str]]:
+    jumps: dict[str, list[str]] = {}
+    for chain, target in _JUMP.findall(text):
         jumps.setdefault(chain, []).append(target)
-    return _resolved(ways, targets, jumps)
+    return jumps
 
 
 def _resolved(
