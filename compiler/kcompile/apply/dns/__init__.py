@@ -1,0 +1,4 @@
+"""The cluster's zones in the name server that a node has."""
+
+from kcompile.apply.dns.part import converge as converge
+from kcompile.apply.dns.part import differences as differences
