@@ -120,6 +120,10 @@ def first_and_last() -> None:
     run("iptables-nft", "-D", "FORWARD", "-j", "ACCEPT")
     made = nft.load(HOST, [change_of("*filter\nCOMMIT\n")], made).made
     assert (made, run("nft", "list", "ruleset")) == (frozenset(), "")
+    nft.load(HOST, [change_of("*nat\n:K - [0:0]\nCOMMIT\n")])
+    nft.load(HOST, [change_of("*nat\nCOMMIT\n", remove={"nat": ["K", "L"]})])
+    assert run("nft", "list", "ruleset").split() == ["table", "ip", "nat", "{", "}"]
+    run("nft", "delete", "table", "ip", "nat")
     # What is gone already is not made again to be removed.
     assert nft.load(HOST, [change_of("*nat\nCOMMIT\n", remove=OUR_CHAINS)]).made == frozenset()
     assert run("nft", "list", "ruleset") == ""

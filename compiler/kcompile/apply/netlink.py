@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Union
 
 from kcompile.apply.failures import NodeError
@@ -43,16 +44,19 @@ _NETLINK_CAP_ACK = 10
 _NETLINK_EXT_ACK = 11
 _SO_SNDBUFFORCE = 32
 _PIECE = 1 << 16  # bytes; the kernel never gives more than 32 KiB at once
+_MOST = 1 << 30  # bytes; Linux doubles it
 _TIMEOUT = 60.0  # seconds
 _FRAME = struct.Struct("=IHHII")
 _ERROR = struct.Struct("=i")
 
 
 class NetlinkError(NodeError):
-    """The kernel refused. `sequence` is that of the message which it refused."""
+    """The kernel refused, for a reason in words and by errno's number; `sequence` is that of the
+    message which it refused."""
 
     def __init__(self, number: int, said: str = "", sequence: int = 0) -> None:
-        super().__init__(os.strerror(number) + (f" ({said})" if said else ""))
+        self.reason = os.strerror(number) + (f" ({said})" if said else "")
+        super().__init__(f"the kernel's netfilter refuses: {self.reason}")
         self.number = number
         self.sequence = sequence
 
@@ -112,8 +116,7 @@ class Netfilter:
         ]
         size = sum(map(len, batch))
         try:
-            # The kernel takes a batch in one piece, which cannot be longer than the buffer.
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, size + _PIECE)
+            self._make_room(size + _PIECE)
             self._socket.sendmsg(batch)
         except OSError as error:
             number = error.errno or errno.ETIMEDOUT
@@ -123,6 +126,11 @@ class Netfilter:
             self._acknowledged()
         finally:
             self._socket.settimeout(_TIMEOUT)
+
+    def _make_room(self, size: int) -> None:
+        # The kernel takes a batch in one piece, which cannot be longer than the buffer.
+        with suppress(PermissionError):  # in a container; small ones fit nevertheless
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, min(size, _MOST))
 
     def _talk(self, kind: int, family: int, attributes: bytes, flags: int) -> Iterator[Message]:
         self._sequence += 1

@@ -96,7 +96,10 @@ def commit(prepared: Prepared, made: Made = frozenset()) -> Loaded:
 
     `made`: what earlier commits gave back as `made`: tables and built-in chains that were not
     there before them. Those go with the last rule that they hold; without `made` they stay, empty
-    and accepting, as iptables itself leaves them."""
+    and accepting, as iptables itself leaves them.
+
+    Whatever the change, the kernel looks through the whole table for loops: a fifth of a second
+    where it holds 215,000 rules."""
     started = time.perf_counter()
     with closing(Netfilter()) as kernel:
         for attempt in range(_ATTEMPTS):
@@ -186,4 +189,4 @@ def _refusal(error: NetlinkError, where: list[Where]) -> NodeError:
         if chain:
             place = f"chain {chain} in {place}"
     why = "; a rule that is not kcompile's jumps to it" if error.number == errno.EBUSY else ""
-    return NodeError(f"the kernel refused {place}: {error}{why}; nothing was changed")
+    return NodeError(f"the kernel refused {place}: {error.reason}{why}; nothing was changed")
