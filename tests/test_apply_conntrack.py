@@ -1,5 +1,6 @@
 """UDP flows to endpoints that went away, and those that must stay, with real traffic."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -12,8 +13,9 @@ import pytest
 from apply_network import ip, slice_of
 from kcompile.apply import conntrack
 from kcompile.apply.conntrack import converge, differences, notices
+from kcompile.apply.failures import NodeError
 from kcompile.apply.host import Host
-from kcompile.apply.netlink import Netfilter, attributes
+from kcompile.apply.netlink import Message, Netfilter, NetlinkError, attributes
 from kcompile.apply.slices import Slice
 from kcompile.apply.ways import read_ways
 from lab.describe import PROGRAMS, Family, Flavour
@@ -341,3 +343,25 @@ def test_rules_without_udp_or_with_loops() -> None:
     assert read_ways("*nat\n-A A -p tcp -m tcp --dport 1 -j B\nCOMMIT\n") == {}
     loop = "-A A -p udp -m udp --dport 1 -j B\n-A B -j C\n-A C -j B\n-A C -p udp -m udp -j DNAT --to-destination 192.0.2.1:2\n"
     assert read_ways(loop) == {b"\0\1": {b"\xc0\0\2\1\0\2"}}
+
+
+class Refusing(Netfilter):
+    """A kernel that answers so."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def get(self, *_: object) -> Message:
+        raise NetlinkError(self.number)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_kernel_without_ctnetlink_is_no_failure(number: int) -> None:
+    assert not conntrack._answers(Refusing(number))
+
+
+def test_a_kernel_that_refuses_is_one() -> None:
+    with pytest.raises(
+        NodeError, match="does not tell about its connections: Operation not permitted"
+    ):
+        conntrack._answers(Refusing(errno.EPERM))

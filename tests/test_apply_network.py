@@ -118,7 +118,7 @@ def test_install_sets_up_what_the_slice_says(node: Node) -> None:
         "modules-load.d/kcompile.conf": node.first.own("modules-load.d/kcompile.conf"),
         "sysctl.d/90-kcompile.conf": node.first.own("sysctl.d/90-kcompile.conf"),
     }
-    assert notices(node.host, node.first) == ()
+    assert notices(node.host, node.first, node.first) == ()
 
 
 def test_what_is_right_is_not_touched(node: Node) -> None:

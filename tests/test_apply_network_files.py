@@ -61,6 +61,11 @@ HOSTILE = {
         "net.ipv4.ip_forward=1",
         "net/ipv4/ip_forward = 1",
         "-net.ipv4.ip_forward = 1",
+        "# a comment?\rkernel.core_pattern = |/tmp/x",
+        "# a comment?\0kernel.core_pattern = |/tmp/x",
+        "# caf\u00e9",
+        " # indented",
+        "; another comment",
         "net.ipv4.ip_forward = 1\nnet.ipv4.ip_forward = 1",
     ],
     "modules-load.d/kcompile.conf": ["evil", "br_netfilter x=1", "br_netfilter\nbr_netfilter"],
@@ -107,6 +112,13 @@ def test_lines_that_no_build_writes_are_refused(name: str, text: str, tmp_path: 
     assert str(refused.value).isprintable()
 
 
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    slice_ = slice_of(tmp_path, {"sysctl.d/90-kcompile.conf": ""})
+    (tmp_path / "nodes/a/sysctl.d/90-kcompile.conf").write_bytes(b"# \xff\n")
+    with pytest.raises(RefusedError, match="is no text"):
+        read_wanted(slice_)
+
+
 LINKS = "link add kcompile0 type bridge\nlink set kcompile0 up\n"
 
 
@@ -123,7 +135,7 @@ def test_an_image_gets_files_only(tmp_path: Path) -> None:
     assert not image.path(SYSCTL).exists()
     assert not image.path(MODULES).exists()
     assert image.ran == []
-    assert notices(image, wanted) == ()
+    assert notices(image, wanted, wanted) == ()
 
 
 def test_an_operators_file_is_refused(tmp_path: Path) -> None:
@@ -140,6 +152,20 @@ def test_an_operators_file_is_refused(tmp_path: Path) -> None:
         f"{MODULES} is there, and not kcompile's: rename it, or take its lines over"
     )
     assert image.path(MODULES).is_symlink()
+
+
+def test_an_operators_file_in_place_of_ours_is_left_and_reported(tmp_path: Path) -> None:
+    """Not refused: after a reboot, everything else is to come back."""
+    image = machine(tmp_path / "root", live=False)
+    wanted = network_slice(tmp_path / "1")
+    converge(image, None, wanted)
+    image.path(SYSCTL).write_text("net.ipv4.ip_forward = 0\n")
+    converge(image, wanted, wanted)
+    assert [each.what for each in differences(image, wanted, wanted)] == [SYSCTL]
+    with pytest.raises(RefusedError, match="is there, and not kcompile's"):
+        extend(image, wanted, network_slice(tmp_path / "2", sysctls="net.ipv4.ip_forward = 1\n"))
+    converge(image, wanted, None)
+    assert image.path(SYSCTL).read_text() == "net.ipv4.ip_forward = 0\n"
 
 
 def test_an_edited_file_is_put_right_and_a_copied_one_given_back(tmp_path: Path) -> None:
@@ -164,10 +190,11 @@ def test_networkd_is_told_to_leave_routes_alone(tmp_path: Path) -> None:
     wants.mkdir(parents=True)
     (wants / "systemd-networkd.service").symlink_to("/lib/systemd/system/systemd-networkd.service")
     wanted = network_slice(tmp_path / "1", "route replace 10.0.0.0/8 via 192.0.2.1\n")
-    converge(image, None, wanted)
-    assert image.path(NETWORKD).read_text().endswith("\n[Network]\nManageForeignRoutes=no\n")
-    (notice,) = notices(image, wanted)
+    (notice,) = notices(image, None, wanted)
     assert NETWORKD in notice
+    converge(image, None, wanted)
+    assert notices(image, wanted, wanted) == ()
+    assert image.path(NETWORKD).read_text().endswith("\n[Network]\nManageForeignRoutes=no\n")
     (wants / "systemd-networkd.service").unlink()
     assert differences(image, wanted, wanted) == ()
     converge(image, wanted, None)
@@ -235,7 +262,7 @@ def test_a_module_that_the_kernel_has_not_is_a_notice(
     converge(host, None, wanted)
     assert host.ran == []
     assert differences(host, wanted, wanted) == ()
-    (notice,) = notices(host, wanted)
+    (notice,) = notices(host, wanted, wanted)
     assert notice.startswith("This kernel has no module br_netfilter: ")
 
 

@@ -15,17 +15,16 @@ from kcompile.apply.slices import Slice
 
 def differences(host: Host, before: Slice | None, after: Slice | None) -> tuple[Difference, ...]:
     """What is not as `after` says, what of ours is still there, and what somebody else took."""
+    return _plan(host, read_wanted(before), read_wanted(after)).differences()
+
+
+def notices(host: Host, before: Slice | None, after: Slice | None) -> tuple[str, ...]:
+    """What the operator should know before it is done, and which kcompile cannot change."""
     old, new = read_wanted(before), read_wanted(after)
-    return make_plan(host, look(host, old, new), old, new, read_originals(host)).differences()
-
-
-def notices(host: Host, after: Slice | None) -> tuple[str, ...]:
-    """What the operator should know, and which is not for kcompile to change."""
-    wanted = read_wanted(after)
     found = []
     if host.live:
-        found += [_LACKING.format(module) for module in sysctls.lacking(host, wanted)]
-    if boot.NETWORKD in boot.files(host, wanted):
+        found += [_LACKING.format(module) for module in sysctls.lacking(host, new)]
+    if any(each.path == boot.NETWORKD and each.text for each in _plan(host, old, new).files):
         found.append(_NETWORKD)
     return tuple(found)
 
@@ -48,6 +47,10 @@ def _prepare(host: Host, before: Wanted, after: Wanted) -> Plan:
     refuse(plan)
     remember_now(host, kernel, before, after)
     return plan
+
+
+def _plan(host: Host, before: Wanted, after: Wanted) -> Plan:
+    return make_plan(host, look(host, before, after), before, after, read_originals(host))
 
 
 _LACKING = (

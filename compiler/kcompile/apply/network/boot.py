@@ -78,7 +78,7 @@ def changes(
             yield FileChange(Difference(PART, "change", path, detail), path, want)
         elif have != want:
             detail = "is there, and not kcompile's: rename it, or take its lines over"
-            yield Conflict(Difference(PART, "change", path, detail), new=True)
+            yield Conflict(Difference(PART, "change", path, detail), known != want)
 
 
 def read(host: Host, path: str) -> str | None:

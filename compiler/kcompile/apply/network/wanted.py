@@ -35,6 +35,7 @@ _ROUTE = re.compile(
     r"(?: dev (kcompile[0-9]{1,4}))?(?: src ([0-9a-f.:]{2,45}))?"
 )
 _SYSCTL = re.compile(r"([a-z0-9._-]{1,80}) = (1)")
+_COMMENT = re.compile(r"(?:#[ -~]*)?")  # or nothing
 _SHOWN = 120  # characters of a refused line
 
 _T = TypeVar("_T")
@@ -173,9 +174,14 @@ def _modules(slice_: Slice) -> Iterator[str]:
 
 
 def _lines(slice_: Slice, name: str) -> Iterator[str]:
-    """Lines but comments; split as ip, sysctl and systemd do, at newlines only."""
-    for line in slice_.own(name).split("\n"):
-        if line and not line.startswith("#"):
+    """Lines but comments. These are plain text: systemd ends a line at a carriage return, too, so
+    that what looks like a comment could be a setting."""
+    try:
+        text = slice_.own(name)
+    except UnicodeDecodeError:
+        raise RefusedError(f"{name} of the slice is no text") from None
+    for line in text.split("\n"):
+        if _COMMENT.fullmatch(line) is None:
             yield line
 
 
