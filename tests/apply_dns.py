@@ -156,18 +156,23 @@ def operators_files(root: Path) -> dict[str, tuple[bytes, int]]:
 
 
 @contextmanager
-def network() -> Iterator[None]:
+def network(address: str = NODE_ADDRESS) -> Iterator[None]:
     """A network namespace with nothing but a loopback interface that has the node's address."""
     home = os.open(OWN_NETNS, os.O_RDONLY)
     netns = new_netns()
     try:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        subprocess.run(["ip", "addr", "add", f"{NODE_ADDRESS}/32", "dev", "lo"], check=True)
+        if address:
+            add_address(address)
         yield
     finally:
         enter(home)
         os.close(netns)
         os.close(home)
+
+
+def add_address(address: str) -> None:
+    subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True)
 
 
 @contextmanager
@@ -237,3 +242,20 @@ class Dying(Machine):
         if len(self.calls) == self.moment:
             raise KeyboardInterrupt
         return super().ask(argv, stdin, timeout=timeout)
+
+
+@dataclass(frozen=True)
+class Supervised(Machine):
+    """systemd runs here, and has a unit by the names in `units`."""
+
+    units: tuple[str, ...] = ()
+    start: Callable[[], object] = str
+
+    def ask(self, argv: Sequence[str], stdin: str = "", *, timeout: float = TIMEOUT) -> Done:
+        if argv[0] != "systemctl":
+            return super().ask(argv, stdin, timeout=timeout)
+        if argv[-1] not in self.units:
+            return Done(1, "", "")
+        if argv[1] == "start":
+            self.start()
+        return Done(0, "", "")

@@ -48,7 +48,8 @@ def remove_hook(host: Host, place: Place) -> None:
 
 
 def remove_trial(place: Place) -> None:
-    """What a trial that was killed left."""
+    """What a trial, or a replacement of a file, that was killed has left."""
+    _staged(place.hook.resolve()).unlink(missing_ok=True)
     shutil.rmtree(place.main.parent / _TRIAL, ignore_errors=True)
     (place.main.parent / f"{_TRIAL}.conf").unlink(missing_ok=True)
 
@@ -112,7 +113,7 @@ def _lines(path: Path) -> list[bytes]:
 def _replace(path: Path, text: bytes) -> None:
     """In one step, with the owner, mode and security label that the file has; through links."""
     path = path.resolve()
-    staged = path.with_name(f".{path.name}.kcompile-new")
+    staged = _staged(path)
     with staged.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
         file.write(text)
@@ -126,3 +127,7 @@ def _replace(path: Path, text: bytes) -> None:
     else:
         staged.chmod(0o644)
     staged.replace(path)
+
+
+def _staged(path: Path) -> Path:
+    return path.with_name(f".{path.name}.kcompile-new")

@@ -198,6 +198,8 @@ def _remove(host: Host, place: Place, before: Slice | None) -> None:
     for zone in snippets.zones(before) if before else ():
         files.zone_file(place, zone).unlink(missing_ok=True)
     (place.folder / SNIPPET).unlink(missing_ok=True)
+    for staged in place.folder.glob(".*.kcompile-new"):  # of a write that was killed
+        staged.unlink()
     remove_trial(place)
     if place.folder.is_dir() and not any(place.folder.iterdir()):
         place.folder.rmdir()

@@ -50,11 +50,14 @@ def record(host: Host, place: Place) -> dict[str, str]:
 def choose(host: Host, choice: str) -> Place | None:
     """The place for a choice of --dns; None if there is no server. Raises RefusedError."""
     known = recorded(host)
-    if choice == "auto" and known is not None:
-        return known if isinstance(known, Place) else None
-    if choice == NONE:
+    if choice == NONE or (choice == "auto" and known == NONE):
         return None
-    if isinstance(known, Place) and known.server.name == choice:
+    if isinstance(known, Place) and choice in {"auto", known.server.name}:
+        if not known.main.is_file():
+            raise RefusedError(
+                f"{known.server.title}, which was given the cluster's zones, is no longer "
+                f"installed: there is no {known.main}; choose another server with --dns, or none"
+            )
         return known
     if choice == "auto":
         return _detect(host)
@@ -146,7 +149,7 @@ def _processes(host: Host, server: Server) -> list[tuple[int, Path]]:
     for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         if Path(_link(f"{entry}/exe").split(" ")[0]).name != server.program:
             continue
-        if _link(f"{entry}/ns/net") != here or _parent(entry) in found:
+        if _link(f"{entry}/ns/net") != here or _parent(entry) in found or not _is_ours(entry):
             continue
         main = _configuration(host, server, entry)
         if main is not None:
@@ -165,6 +168,14 @@ def _configuration(host: Host, server: Server, process: Path) -> Path | None:
     # A relative one is somebody's own instance, and so is one outside of the root.
     inside = path.is_absolute() and host.root in path.parents
     return path if inside else None
+
+
+def _is_ours(process: Path) -> bool:
+    """Whether it sees this machine's files: containers in the host's network have others."""
+    try:
+        return Path(process, "root").samefile("/")
+    except OSError:  # it ended just now
+        return False
 
 
 def _parent(process: Path) -> int:

@@ -6,15 +6,17 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from kcompile.apply.dns import query
 from kcompile.apply.dns.places import Place, find_pid
-from kcompile.apply.dns.snippets import node_addresses, serial, zones
+from kcompile.apply.dns.snippets import ZONES, node_addresses, serial, zones
 from kcompile.apply.failures import CommandError, NodeError
 from kcompile.apply.host import Host
 from kcompile.apply.slices import Slice
 
 PATIENCE = 5.0  # seconds until what was reloaded must be served
+_PACE = 2_000_000  # bytes of zones that the slowest of servers and machines reads in a second
 _PAUSE = 0.05  # seconds
 
 
@@ -95,7 +97,8 @@ def wrong(slice_: Slice, without: tuple[str, ...]) -> dict[str, str]:
 
 def verify(place: Place, slice_: Slice) -> None:
     """Raises NodeError unless the server soon serves all zones as they are in the slice."""
-    end = time.monotonic() + PATIENCE
+    sizes = (Path(slice_.folder, ZONES + zone).stat().st_size for zone in zones(slice_))
+    end = time.monotonic() + PATIENCE + sum(sizes) / _PACE
     while True:
         found = wrong(slice_, unheard(place, slice_))
         if not found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from kcompile.apply.dns.servers import BIND, COREDNS, KNOT, NSD, UNBOUND, Server
 from kcompile.apply.failures import RefusedError
@@ -24,7 +25,9 @@ def zones(slice_: Slice) -> tuple[str, ...]:
 
 def serial(slice_: Slice, zone: str) -> str:
     """The serial in a zone's file."""
-    words = re.sub(r";[^\n]*", "", slice_.text(ZONES + zone)[:4096]).partition(" SOA ")[2].split()
+    with Path(slice_.folder, ZONES + zone).open(encoding="utf-8") as file:
+        start = re.sub(r";[^\n]*", "", file.read(4096))
+    words = start.partition(" SOA ")[2].split()
     return next((word for word in words if re.fullmatch("[0-9]+", word)), "")
 
 
