@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from kcompile.apply.difference import Difference
+from kcompile.apply.failures import CommandError
 from kcompile.apply.host import Host
 from kcompile.apply.rules import legacy, nft
 from kcompile.apply.rules.describe import describe
 from kcompile.apply.rules.memory import (
+    Digests,
+    Place,
     forget,
     read_originals,
-    write_digests,
-    write_installed,
+    remember,
     write_originals,
 )
 from kcompile.apply.rules.nft_merge import Made
-from kcompile.apply.rules.plan import Plan, digests, make_plan, refuse_other_flavour
+from kcompile.apply.rules.plan import FamilyPlan, Plan, digests, make_plan, refuse_other_flavour
 from kcompile.apply.slices import Slice
 
 
@@ -55,7 +57,14 @@ def converge(
         write_originals(host, plan.originals)
     read_back = time.perf_counter() - start
     if plan.installed is None:
-        timings = _converge_legacy(host, plan, read_back)
+        try:
+            timings = _converge_legacy(host, plan, read_back)
+        except CommandError:
+            # Others may have changed a built-in chain since it was read.
+            again = make_plan(host, before, after, adopt=adopt)
+            if again is None or again.families == plan.families:
+                raise
+            timings = _converge_legacy(host, again, read_back)
     else:
         timings = _converge_nft(host, plan, plan.installed.made, digests(after), read_back)
     if after is None:
@@ -77,18 +86,37 @@ def _converge_legacy(host: Host, plan: Plan, read_back: float) -> Timings:
 def _converge_nft(
     host: Host, plan: Plan, made: Made, files: Mapping[int, str], read_back: float
 ) -> Timings:
-    if not plan.changes:
-        if plan.families:
-            write_installed(host, files, made, plan.generation)
+    if not plan.families:
         return Timings(read_back)
-    start = time.perf_counter()
-    prepared = nft.prepare(host, plan.changes)
-    verified = time.perf_counter()
-    loaded = nft.commit(prepared, made)
-    restored = time.perf_counter()
-    known = {family.change.family: family.seen.digests for family in plan.families}
-    for family, brought in prepared.digests.items():
-        known[family] = {**known[family], **brought}
-    write_digests(host, files, known)
-    write_installed(host, files, loaded.made, loaded.generation)
+    start = verified = restored = time.perf_counter()
+    generation = plan.generation
+    brought: Mapping[int, Mapping[Place, str]] = {}
+    if plan.changes:
+        prepared = nft.prepare(host, plan.changes)
+        verified = time.perf_counter()
+        loaded = nft.commit(prepared, made)
+        restored = time.perf_counter()
+        made, brought = loaded.made, prepared.digests
+        # If others changed rules since the look, the number of then has the next look be close.
+        if loaded.generation == generation + 1:
+            generation = loaded.generation
+    if files:
+        known = {
+            family.change.family: _digests(family, brought, generation) for family in plan.families
+        }
+        remember(host, files, known, made, generation)
     return Timings(read_back, verified - start, restored - verified)
+
+
+def _digests(
+    family: FamilyPlan, brought: Mapping[int, Mapping[Place, str]], generation: int
+) -> Digests:
+    """Of the chains that are there now, as far as they are known."""
+    number = family.change.family
+    ours = [(table, chain) for table, wanted in family.after.items() for chain in wanted.chains]
+    known = {**family.seen.digests, **brought.get(number, {})}
+    if any(place not in known for place in ours):
+        # What somebody changed since must not pass for ours.
+        now = nft.digests(number, tuple(family.after))
+        known = {**now, **known} if nft.generation() == generation else known
+    return {place: known[place] for place in ours if place in known}

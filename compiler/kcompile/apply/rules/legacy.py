@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from kcompile.apply.failures import CommandError
@@ -75,4 +76,12 @@ def _restore(host: Host, family: int, lines: Sequence[str], within: tuple[str, .
             " nothing was changed; try again when it is done"
         )
     if done.status:
-        raise CommandError(f"{program} failed with exit status {done.status}: {done.err.strip()}")
+        said = f"{done.err.strip()}{_line(done.err, lines)}"
+        raise CommandError(f"{program} failed with exit status {done.status}: {said}")
+
+
+def _line(said: str, lines: Sequence[str]) -> str:
+    """The line of the input that a message gives the number of."""
+    found = re.search(r"line:? ([0-9]{1,9})", said)
+    number = int(found[1]) if found else 0
+    return f" ({lines[number - 1]})" if 0 < number <= len(lines) else ""

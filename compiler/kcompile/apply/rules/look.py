@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from kcompile.apply.host import Host
 from kcompile.apply.rules import flavour, nft, saved
 from kcompile.apply.rules.change import Lines
-from kcompile.apply.rules.memory import Digests
+from kcompile.apply.rules.memory import Digests, Place
 from kcompile.apply.rules.nft_ruleset import digest
 from kcompile.apply.rules.text import BUILT_IN, NOTHING, Table, Tables
 
@@ -72,7 +72,7 @@ def _is_looked_at(table: str, chain: str, installed: Tables, after: Tables) -> b
 
 
 def _chains(
-    table: str, now: Digests, read: dict[tuple[str, str], Lines], installed: Table
+    table: str, now: Digests, read: dict[Place, Lines], installed: Table
 ) -> Iterator[tuple[str, Lines]]:
     for (name, chain), found in now.items():
         if name != table or chain in BUILT_IN.get(table, ()):

@@ -18,8 +18,11 @@ _DIGESTS = "rules-digests.json"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NETNS = Path("/proc/thread-self/ns/net")
 
-Digests = dict[tuple[str, str], str]
-"""What the kernel holds of chains, by table and chain."""
+Place = tuple[str, str]
+"""A table and a chain."""
+
+Digests = dict[Place, str]
+"""What the kernel holds of chains."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,6 @@ def read_installed(host: Host, generation: int) -> Installed:
     )
 
 
-def write_installed(host: Host, files: Mapping[int, str], made: Made, generation: int) -> None:
-    value = {"files": _by_text(files), "made": sorted(map(list, made))}
-    write_state(host, _INSTALLED, {**value, "moment": _moment(generation)})
-
-
 def read_digests(host: Host, family: int) -> tuple[str, Digests]:
     """The SHA-256 of the file that was put there, and its chains as the kernel then had them."""
     value = read_state(host, _DIGESTS).get(str(family), {})
@@ -93,7 +91,30 @@ def read_digests(host: Host, family: int) -> tuple[str, Digests]:
     return value.get("file", ""), found
 
 
-def write_digests(host: Host, files: Mapping[int, str], digests: Mapping[int, Digests]) -> None:
+def remember(
+    host: Host,
+    files: Mapping[int, str],
+    digests: Mapping[int, Digests],
+    made: Made,
+    generation: int,
+) -> None:
+    """That the kernel's rules are those of these files, at this number of the ruleset.
+
+    Each of the two files is true by itself, if only one of them is replaced."""
+    if any(read_digests(host, each) != (file, digests.get(each)) for each, file in files.items()):
+        _write_digests(host, files, digests)
+    said = {str(family): file for family, file in files.items()}
+    value = {"files": said, "made": sorted(map(list, made)), "moment": _moment(generation)}
+    write_state(host, _INSTALLED, value)
+
+
+def forget(host: Host) -> None:
+    """After removal."""
+    for name in (_INSTALLED, _DIGESTS, _ORIGINALS):
+        drop_state(host, name)
+
+
+def _write_digests(host: Host, files: Mapping[int, str], digests: Mapping[int, Digests]) -> None:
     # A string a table: quick to read, whatever the number of chains.
     value: dict[str, Any] = {}
     for family, file in files.items():
@@ -103,12 +124,6 @@ def write_digests(host: Host, files: Mapping[int, str], digests: Mapping[int, Di
         texts = {table: " ".join(words) for table, words in tables.items()}
         value[str(family)] = {"file": file, "tables": texts}
     write_state(host, _DIGESTS, value)
-
-
-def forget(host: Host) -> None:
-    """After removal."""
-    for name in (_INSTALLED, _DIGESTS, _ORIGINALS):
-        drop_state(host, name)
 
 
 def _moment(generation: int) -> dict[str, Any]:
@@ -121,10 +136,6 @@ def _moment(generation: int) -> dict[str, Any]:
 
 def _by_family(value: Mapping[str, str]) -> dict[int, str]:
     return {int(family): digest for family, digest in value.items()}
-
-
-def _by_text(files: Mapping[int, str]) -> dict[str, str]:
-    return {str(family): digest for family, digest in files.items()}
 
 
 def _tables(value: Mapping[str, Any]) -> Tables:

@@ -108,7 +108,10 @@ def _plan_family(task: _Task, originals: Originals, family: int) -> tuple[Origin
     after = _read(task.after, family)
     same = digests(task.before).get(family) == digests(task.after).get(family)
     before = after if same else _read(task.before, family)
-    seen = _see(task, originals.flavour, family, before, after)
+    if family in originals.kept:
+        seen = _see(task, originals.flavour, family, before, after)
+    else:
+        seen = see_all(task.host, originals.flavour, family)
     if after and not task.adopt:
         neighbours.refuse_kube_proxy(family, seen.tables)
     if family not in originals.kept:
