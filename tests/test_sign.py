@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_runs import Run
+from cli_runs import Run, python
 
 SIGNED = "nodes/node-1/SLICE.json.sig"
 NODES = "".join(
@@ -221,6 +221,17 @@ def test_without_ssh_keygen_nothing_is_signed_or_written(
     assert answer.err == (
         "key:1:1: KC607: ssh-keygen, which signs, is not installed (install OpenSSH)\n"
     )
+    assert run.tree() == before
+
+
+@needs_ssh_keygen
+def test_where_there_is_no_place_for_copies(run: Run) -> None:
+    make_key(run, "key")
+    before = run.tree()
+    limited = "import resource, kcompile.cli.main as ours; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); ours.main(['build', 'm', '--sign', 'key'])"
+    answer = python(limited, run.folder)
+    assert answer.code == 1
+    assert "key:1:1: KC607: the slices cannot be signed: " in answer.err
     assert run.tree() == before
 
 

@@ -48,6 +48,19 @@ def signed(files: Files, key: Path, bundle: Path) -> Files:
     bundle on disk has by such a key is kept while it is right.
     """
     slices = {path: file for path, file in sorted(files.items()) if is_slice(path)}
+    try:
+        return with_signatures(files, _signatures(slices, key, bundle))
+    except OSError as error:
+        message = f"the slices cannot be signed: {error.strerror}"
+        raise _refused(key, message, "copies of them are made in TMPDIR, or /tmp") from None
+
+
+def with_existing_signatures(files: Files, bundle: Path) -> Files:
+    """`files` with what signatures a bundle on disk has, unverified: to compare all the rest."""
+    return with_signatures(files, _existing(filter(is_slice, files), bundle))
+
+
+def _signatures(slices: Files, key: Path, bundle: Path) -> dict[str, str]:
     found = _sign(dict(list(slices.items())[:1]), key)
     public_key = b"".join(map(_public_key, found.values()))
     if not public_key[4:].startswith(_SAME_EACH_TIME):
@@ -56,13 +69,7 @@ def signed(files: Files, key: Path, bundle: Path) -> Files:
             for path, signature in _existing(slices, bundle).items()
             if _public_key(signature) == public_key and _is_right(signature, slices[path], key)
         }
-    found |= _sign({path: file for path, file in slices.items() if path not in found}, key)
-    return with_signatures(files, found)
-
-
-def with_existing_signatures(files: Files, bundle: Path) -> Files:
-    """`files` with what signatures a bundle on disk has, unverified: to compare all the rest."""
-    return with_signatures(files, _existing(filter(is_slice, files), bundle))
+    return found | _sign({path: file for path, file in slices.items() if path not in found}, key)
 
 
 def _sign(slices: Mapping[str, Content], key: Path) -> dict[str, str]:
