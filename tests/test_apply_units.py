@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from kcompile.apply.failures import RefusedError
+from kcompile.apply.host import Host
+from kcompile.apply.slices import Slice
+from kcompile.apply.units import converge, differences
 from kcompile.pipeline import make_files
 from kcompile.resolve.flags import Flags
 from lab import needs
@@ -153,3 +157,203 @@ def test_health_checks_answer_where_node_ports_do() -> None:
     assert found["healthChecks"] == [
         {"port": 32000, "addresses": ["192.0.2.1"], "service": "default/web", "localEndpoints": 0}
     ]
+
+
+# ---- the part that installs them
+
+
+FOLDER = "/etc/systemd/system"
+SYSTEMCTL = """\
+#!/bin/sh
+echo "$@" >>LOG
+case $1 in
+show) printf 'Id=kcompile-drift.timer\\nNeedDaemonReload=%s\\n' "$(cat STALE)" ;;
+daemon-reload) echo no >STALE ;;
+is-active) exit "$(cat IDLE)" ;;
+start) echo 0 >IDLE ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, str]:
+    return built(service("web", spec=NODE_PORT))
+
+
+@pytest.fixture
+def slice_(tmp_path: Path, files: Mapping[str, str]) -> Slice:
+    return slice_of(tmp_path / "slice", files)
+
+
+def slice_of(folder: Path, files: Mapping[str, str]) -> Slice:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return Slice("node-1", None, folder, dict.fromkeys(files, "digest"))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Host:
+    """One with systemd, which does not run."""
+    root = tmp_path / "root"
+    (root / "etc/systemd/system/multi-user.target.wants").mkdir(parents=True)
+    (root / "etc/systemd/system/own.service").write_text("[Service]\n")
+    return Host(root)
+
+
+def tree(host: Host) -> dict[str, str]:
+    """Files by path, where links lead, and folders."""
+    found = {}
+    for path in sorted(host.root.rglob("*")):
+        name = f"/{path.relative_to(host.root)}"
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        else:
+            found[name] = path.read_text() if path.is_file() else ""
+    return found
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_installed_and_removed(machine: Host, slice_: Slice, *, live: bool) -> None:
+    host = Host(machine.root, live)
+    before = tree(host)
+    assert len(differences(host, None, slice_)) == 9
+    converge(host, None, slice_)
+    assert differences(host, slice_, slice_) == ()
+    after = tree(host)
+    for path, text in units({path: slice_.text(path) for path in slice_.files}).items():
+        assert after[f"{FOLDER}/{path}"] == text
+    links = {path: text for path, text in after.items() if text.startswith("-> ")}
+    assert links == {
+        f"{FOLDER}/{target}.wants/{name}": f"-> {FOLDER}/{name}"
+        for target, name in (
+            ("multi-user.target", "kcompile-listen.service"),
+            ("multi-user.target", "kcompile-restore.service"),
+            ("timers.target", "kcompile-drift.timer"),
+        )
+    }
+    converge(host, slice_, slice_)
+    assert tree(host) == after
+    assert {each.action for each in differences(host, slice_, None)} == {"remove"}
+    converge(host, slice_, None)
+    assert differences(host, slice_, None) == ()
+    removed = tree(host)
+    assert {path for path in removed if not path.startswith("/var")} == set(before)
+    assert [path for path, text in removed.items() if path.startswith("/var") and text] == []
+
+
+def test_what_somebody_changed_is_put_right(machine: Host, slice_: Slice) -> None:
+    converge(machine, None, slice_)
+    after = tree(machine)
+    unit = machine.path(f"{FOLDER}/kcompile-drift.service")
+    unit.write_text(unit.read_text().replace("Nice=10", "Nice=0"))
+    machine.path(f"{FOLDER}/docker.service.d/kcompile.conf").unlink()
+    machine.path(f"{FOLDER}/timers.target.wants/kcompile-drift.timer").unlink()
+    found = {each.what: (each.action, each.detail) for each in differences(machine, slice_, slice_)}
+    assert found == {
+        f"{FOLDER}/kcompile-drift.service": ("change", "not what was installed"),
+        f"{FOLDER}/docker.service.d/kcompile.conf": ("add", "not there"),
+        f"{FOLDER}/timers.target.wants/kcompile-drift.timer": ("add", "not started at boot"),
+    }
+    converge(machine, slice_, slice_)
+    assert tree(machine) == after
+
+
+@pytest.mark.parametrize(
+    "name", ["kcompile-drift.service", "docker.service.d/kcompile.conf", "kcompile-drift.timer"]
+)
+def test_files_of_others_stay(machine: Host, slice_: Slice, name: str) -> None:
+    theirs = machine.path(f"{FOLDER}/{name}")
+    theirs.parent.mkdir(exist_ok=True)
+    theirs.write_text("[Unit]\nDescription=mine\n")
+    before = tree(machine)
+    assert (f"{FOLDER}/{name}", "is not kcompile's") in {
+        (each.what, each.detail) for each in differences(machine, None, slice_)
+    }
+    with pytest.raises(RefusedError, match="was not written by kcompile"):
+        converge(machine, None, slice_)
+    assert tree(machine) == before
+    converge(machine, slice_, None)
+    assert theirs.read_text() == before[f"{FOLDER}/{name}"]
+
+
+def test_a_masked_unit_stays_masked(machine: Host, slice_: Slice) -> None:
+    mask = machine.path(f"{FOLDER}/kcompile-drift.timer")
+    mask.symlink_to("/dev/null")
+    converge(machine, None, slice_)
+    assert differences(machine, slice_, slice_) == ()
+    converge(machine, slice_, None)
+    assert str(mask.readlink()) == "/dev/null"
+
+
+def test_a_drop_in_of_the_operator_beside_ours_stays(machine: Host, slice_: Slice) -> None:
+    converge(machine, None, slice_)
+    theirs = machine.path(f"{FOLDER}/docker.service.d/override.conf")
+    theirs.write_text("[Service]\n")
+    converge(machine, slice_, None)
+    assert [path.name for path in theirs.parent.iterdir()] == ["override.conf"]
+
+
+def test_units_that_a_slice_no_longer_has_go(
+    machine: Host, slice_: Slice, tmp_path: Path, files: Mapping[str, str]
+) -> None:
+    converge(machine, None, slice_)
+    fewer = {path: text for path, text in files.items() if "drift" not in path}
+    after = slice_of(tmp_path / "fewer", fewer)
+    converge(machine, slice_, after)
+    assert differences(machine, slice_, after) == ()
+    assert not [path for path in tree(machine) if "drift" in path]
+
+
+def test_a_machine_without_systemd_gets_nothing(tmp_path: Path, slice_: Slice) -> None:
+    host = Host(tmp_path / "root")
+    host.root.mkdir()
+    assert differences(host, None, slice_) == ()
+    converge(host, None, slice_)
+    assert tree(host) == {}
+
+
+def test_a_running_systemd_is_told(
+    machine: Host, slice_: Slice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.path("/run/systemd/system").mkdir(parents=True)
+    program = tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    log, stale, idle = (tmp_path / name for name in ("log", "stale", "idle"))
+    text = SYSTEMCTL.replace("LOG", str(log)).replace("STALE", str(stale))
+    program.write_text(text.replace("IDLE", str(idle)))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    def commands() -> list[str]:
+        lines = log.read_text().splitlines()
+        log.write_text("")
+        return [line for line in lines if not line.startswith(("show ", "is-active "))]
+
+    stale.write_text("no")
+    idle.write_text("3")
+    converge(machine, None, slice_)
+    assert commands() == ["daemon-reload", "start kcompile-drift.timer"]
+    converge(machine, slice_, slice_)
+    assert commands() == []
+
+    # Killed after the files were written, before systemd was told; a timer that was stopped.
+    stale.write_text("yes")
+    idle.write_text("3")
+    assert [(each.what, each.detail) for each in differences(machine, slice_, slice_)] == [
+        ("kcompile-drift.timer", "systemd has not read its files since they changed"),
+        ("kcompile-drift.timer", "does not run"),
+    ]
+    converge(machine, slice_, slice_)
+    assert commands() == ["daemon-reload", "start kcompile-drift.timer"]
+
+    converge(machine, slice_, None)
+    stopped, reloaded = commands()
+    assert stopped.split()[:1] == ["stop"]
+    assert {*stopped.split()[1:]} == {
+        "kcompile-drift.service",
+        "kcompile-drift.timer",
+        "kcompile-listen.service",
+        "kcompile-restore.service",
+    }
+    assert reloaded == "daemon-reload"
