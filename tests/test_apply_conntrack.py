@@ -287,9 +287,16 @@ def test_a_newer_flow_between_the_same_ports_stays(node: Node) -> None:
     assert node.entries() == [f"udp {place(service, 53)} -> {place(second, 53)}"]
 
 
-def test_a_zone_of_somebody_else(node: Node) -> None:
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "-A OUTPUT -j CT --zone 7\n-A PREROUTING -j CT --zone 7",
+        "-A OUTPUT -s {} -j CT --zone-orig 7",
+    ],
+)
+def test_a_zone_of_somebody_else(node: Node, zone: str) -> None:
     """Where a network plugin sorts flows into zones, our rules work in them."""
-    zone = "*raw\n-A OUTPUT -j CT --zone 7\n-A PREROUTING -j CT --zone 7\nCOMMIT\n"
+    zone = f"*raw\n{zone.format(NODE[node.family])}\nCOMMIT\n"
     loaded = subprocess.run(
         [node.program], input=zone, text=True, check=False, capture_output=True, timeout=30
     )

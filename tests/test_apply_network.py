@@ -184,6 +184,7 @@ def test_removal_restores_what_was_there_before(node: Node) -> None:
     """Operators' own settings: forwarding by interface, redirects, and what kcompile sets too."""
     ip(
         "link add kcompile0 type bridge",
+        "link add eth0.5 type veth peer name switch0.5",
         "addr add 169.254.20.10/32 dev lo scope host",
         "route add 10.244.1.0/24 via 192.0.2.2 proto static",
         "route add 10.244.2.0/24 via 192.0.2.3",
@@ -191,6 +192,7 @@ def test_removal_restores_what_was_there_before(node: Node) -> None:
     for name, value in {
         "ipv4/conf/all/accept_redirects": "0",
         "ipv4/conf/eth0/forwarding": "1",
+        "ipv4/conf/eth0.5/forwarding": "1",
         "ipv6/conf/eth0/forwarding": "1",
         "ipv4/conf/all/route_localnet": "1",
     }.items():
@@ -323,6 +325,14 @@ def test_somebody_elses_link_or_address_is_refused(node: Node) -> None:
         "address 169.254.20.10/32 is on lo already, but not as kcompile sets it (scope host): "
         "remove it first"
     )
+
+
+def test_an_address_that_another_link_has_is_refused(node: Node) -> None:
+    ip("addr add 169.254.20.10/32 dev eth0")
+    with pytest.raises(
+        RefusedError, match=r"^address 169\.254\.20\.10/32 is on eth0 already, and has"
+    ):
+        extend(node.host, None, node.first)
 
 
 def test_an_address_of_ours_with_another_scope_is_put_right(node: Node) -> None:

@@ -25,6 +25,7 @@ from kcompile.apply.difference import Difference
 from kcompile.apply.failures import NodeError
 from kcompile.apply.host import Host
 from kcompile.apply.netlink import (
+    InterruptedDumpError,
     Message,
     Netfilter,
     NetlinkError,
@@ -41,10 +42,11 @@ _NESTED = 0x8000
 _DST_NAT = 1 << 5  # linux/netfilter/nf_conntrack_common.h, IPS_DST_NAT
 _UDP = 17
 _UNSUPPORTED = {errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT}
+_TRIES = 3
 
 _RULES = {socket.AF_INET: "iptables.rules", socket.AF_INET6: "ip6tables.rules"}
 
-Lost = Mapping[bytes, "frozenset[bytes]"]
+Lost = Mapping[bytes, frozenset[bytes]]
 """The endpoints that went away, by each way in to a Service: address and port, or a node port
 alone. Addresses and ports are in network order, as in the kernel's messages."""
 
@@ -140,15 +142,27 @@ def _answers(kernel: Netfilter) -> bool:
     except NetlinkError as error:
         if error.number in _UNSUPPORTED:
             return False
-        raise NodeError(f"the kernel does not tell about its connections: {error}") from error
+        raise NodeError(
+            f"the kernel does not tell about its connections: {error.reason}"
+        ) from error
     return True
 
 
 def _stale(kernel: Netfilter, family: socket.AddressFamily, lost: Lost) -> list[_Entry]:
+    for _ in range(_TRIES):
+        found = _listed(kernel, family, lost)
+        if found is not None:
+            return found
+    raise NodeError("the kernel's connections cannot be listed: they change while they are read")
+
+
+def _listed(kernel: Netfilter, family: socket.AddressFamily, lost: Lost) -> list[_Entry] | None:
     try:
         return list(_entries(kernel, family, lost))
+    except InterruptedDumpError:
+        return None
     except NetlinkError as error:
-        raise NodeError(f"the kernel's connections cannot be listed: {error}") from error
+        raise NodeError(f"the kernel's connections cannot be listed: {error.reason}") from error
 
 
 def _entries(kernel: Netfilter, family: socket.AddressFamily, lost: Lost) -> Iterator[_Entry]:

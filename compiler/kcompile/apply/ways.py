@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from kcompile.apply.failures import RefusedError
 
-Ways = Mapping[bytes, "frozenset[bytes]"]
+Ways = Mapping[bytes, frozenset[bytes]]
 """Endpoints (address and port) by way in (address and port, or a node port alone), as bytes in
 network order."""
 

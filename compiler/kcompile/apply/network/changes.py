@@ -80,7 +80,12 @@ def _address(kernel: Kernel, address: str, ours: bool) -> Iterator[Change | Conf
     manner = "scope host" if family(address) == 4 else "preferred_lft 0"
     command = f"addr replace {address} dev lo {manner}"
     right = kernel.addresses.get(address)
-    if right is None:
+    other = kernel.elsewhere.get(address.split("/", 1)[0], "")
+    if right is None and other:
+        # NodeLocal DNSCache has the same address, on a link of its own.
+        detail = f"is on {other} already, and has to be on lo: what uses it there must go first"
+        yield Conflict(Difference(PART, "change", what, detail), not ours)
+    elif right is None:
         yield _change("add", what, "on lo", command)
     elif not right and ours:
         # Of an IPv4 address that is there, the scope cannot be changed.

@@ -45,21 +45,23 @@ class FoundRoute(NamedTuple):
 
 class Kernel(NamedTuple):
     """Links by name; addresses of the loopback interface, with whether the node sends nothing
-    elsewhere from it; routes of the main table by destination."""
+    elsewhere from it; the links that have other addresses; routes of the main table by
+    destination."""
 
     links: Mapping[str, Link]
     addresses: Mapping[str, bool]
+    elsewhere: Mapping[str, str]
     routes: Mapping[str, Sequence[FoundRoute]]
 
 
 def look(host: Host, *wanted: Wanted) -> Kernel:
     """Ask for no more than what is wanted can be compared with; an image has no kernel."""
     if not host.live:
-        return Kernel({}, {}, {})
+        return Kernel({}, {}, {}, {})
     families = sorted({route.family for each in wanted for route in each.routes})
     return Kernel(
         _links(host) if any(each.links for each in wanted) else {},
-        _addresses(host) if any(each.addresses for each in wanted) else {},
+        *(_addresses(host) if any(each.addresses for each in wanted) else ({}, {})),
         _routes(host, families),
     )
 
@@ -74,13 +76,18 @@ def _links(host: Host) -> dict[str, Link]:
     }
 
 
-def _addresses(host: Host) -> dict[str, bool]:
-    return {
-        f"{found['local']}/{found['prefixlen']}": _stays_here(found)
-        for link in _ask(host, "addr", "show", "dev", "lo")
-        for found in link.get("addr_info", ())
-        if "local" in found
-    }
+def _addresses(host: Host) -> tuple[dict[str, bool], dict[str, str]]:
+    own: dict[str, bool] = {}
+    elsewhere: dict[str, str] = {}
+    for link in _ask(host, "addr", "show"):
+        for found in link.get("addr_info", ()):
+            if "local" not in found:
+                continue
+            if link["ifname"] == "lo":
+                own[f"{found['local']}/{found['prefixlen']}"] = _stays_here(found)
+            else:
+                elsewhere[found["local"]] = link["ifname"]
+    return own, elsewhere
 
 
 def _stays_here(found: Mapping[str, Any]) -> bool:

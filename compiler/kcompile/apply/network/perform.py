@@ -96,6 +96,7 @@ def _strange(kernel: Kernel, before: Wanted) -> Kernel:
     return Kernel(
         {name: link for name, link in kernel.links.items() if name not in before.links},
         {name: right for name, right in kernel.addresses.items() if name not in before.addresses},
+        kernel.elsewhere,
         {name: found for name, found in kernel.routes.items() if name not in destinations},
     )
 

@@ -153,10 +153,11 @@ def _learning(host: Host) -> str:
     """
     asked = host.run(["ip", "-j", "-6", "route", "show", "default"]).strip() or "[]"
     for route in json.loads(asked):
-        device = route.get("dev", "")
-        name = f"net.ipv6.conf.{device.replace('.', '/')}.accept_ra"
-        if route.get("protocol") == "ra" and read(host, name) == "1":
-            return str(device)
+        for hop in (route, *route.get("nexthops", ())):
+            device = str(hop.get("dev", ""))
+            name = f"net.ipv6.conf.{device.replace('.', '/')}.accept_ra"
+            if device and route.get("protocol") == "ra" and read(host, name) == "1":
+                return device
     return ""
 
 
