@@ -1,11 +1,14 @@
 """The nft flavour's engine: what is in the kernel after it is what iptables would have put there."""
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
+from kcompile.apply.netlink import attribute
 from kcompile.apply.rules import nft
+from kcompile.apply.rules.nft_ruleset import still
 from lab.needs import requires, requires_flavour, requires_ipv6
 from nft_changes import BUILT_IN, FIRST, HOST, RESTORE, TABLES, change_of, rules_in, run, saved
 from node_netns import in_netns
@@ -128,3 +131,85 @@ def again() -> None:
         "-A PREROUTING -j ACCEPT",
         "-A PREROUTING -j RETURN",
     ]
+
+
+def test_open_connections_stay_and_new_ones_go_where_the_new_rules_say() -> None:
+    in_netns(connections)
+
+
+def connections() -> None:
+    run("ip", "link", "set", "lo", "up")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        nft.load(HOST, [change_of(service_at(one))])
+        with socket.create_connection(("127.0.0.2", 80), 5) as client, one.accept()[0] as served:
+            nft.load(HOST, [change_of(service_at(two))])
+            client.sendall(b"still")
+            assert served.recv(5) == b"still"
+            with socket.create_connection(("127.0.0.2", 80), 5):
+                two.settimeout(5)
+                two.accept()[0].close()
+
+
+def service_at(server: socket.socket) -> str:
+    port = server.getsockname()[1]
+    return f"""\
+*nat
+:KUBE-SEP-A - [0:0]
+-A OUTPUT -d 127.0.0.2/32 -p tcp -m tcp --dport 80 -j KUBE-SEP-A
+-A KUBE-SEP-A -p tcp -m tcp -j DNAT --to-destination 127.0.0.1:{port}
+COMMIT
+"""
+
+
+def test_jumps_written_by_another_iptables_are_known_by_chain_and_comment() -> None:
+    requires("nft")
+    in_netns(other_encoding)
+
+
+def other_encoding() -> None:
+    nft.load(HOST, [change_of(FIRST)])
+    run("iptables-nft", "-t", "nat", "-F", "PREROUTING")
+    run(
+        "nft",
+        "add",
+        "rule",
+        "ip",
+        "nat",
+        "PREROUTING",
+        "counter",
+        "jump",
+        "KUBE-SERVICES",
+        "comment",
+        '"kubernetes service portals"',
+    )
+    run(
+        "nft",
+        "add",
+        "rule",
+        "ip",
+        "nat",
+        "PREROUTING",
+        "jump",
+        "KUBE-SERVICES",
+        "comment",
+        '"mine"',
+    )
+    nft.load(HOST, [change_of(FIRST)])
+    assert rules_in("nat", "PREROUTING") == [
+        '-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
+        "-A PREROUTING -m comment --comment mine -j KUBE-SERVICES",
+    ]
+
+
+@pytest.mark.parametrize("pad", [b"", attribute(3, b"")], ids=["packed", "aligned"])
+def test_what_packets_count_is_no_difference(pad: bytes) -> None:
+    def rule(count: bytes) -> bytes:
+        numbers = b"".join(pad + attribute(kind, count * 8) for kind in (1, 2))
+        counter = attribute(1, attribute(1, b"counter\0") + attribute(2, numbers))
+        return attribute(4, counter + attribute(1, attribute(1, b"cmp\0") + attribute(2, count)))
+
+    assert still(rule(b"\0")) == rule(b"\0")
+    assert still(rule(b"7")) == rule(b"\0").replace(attribute(2, b"\0"), attribute(2, b"7"))

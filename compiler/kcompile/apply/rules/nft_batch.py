@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import byteorder
 
 from kcompile.apply.netlink import (
     ATTRIBUTE,
     HEADER,
-    HEADER_SIZE,
     NLM_F_ACK,
     NLM_F_APPEND,
     NLM_F_CREATE,
@@ -72,8 +72,8 @@ class Batch:
     def delete_table(self, family: int, table: str) -> None:
         self._add((family, table, ""), _DELETE_TABLE, table_name(table), 0)
 
-    def new_chain(self, where: Where, definition: Mapping[int, bytes]) -> None:
-        """Make sure of a chain; of a base chain's definition its place is taken over."""
+    def base_chain(self, where: Where, definition: Mapping[int, bytes]) -> None:
+        """Make a built-in chain at the place where another one is, empty and accepting."""
         kept = b"".join(
             attribute(kind | _NESTED * (kind != CHAIN_TYPE), definition[kind])
             for kind in (CHAIN_HOOK, CHAIN_TYPE, CHAIN_COUNTERS)
@@ -81,8 +81,9 @@ class Batch:
         )
         self._add(where, _NEW_CHAIN, chain_name(*where[1:]) + kept, NLM_F_CREATE)
 
-    def empty(self, where: Where) -> None:
-        """Delete all rules of a chain."""
+    def empty_chain(self, where: Where) -> None:
+        """Make sure of a chain, without rules."""
+        self._add(where, _NEW_CHAIN, chain_name(*where[1:]), NLM_F_CREATE)
         self._add(where, _DELETE_RULE, chain_key(*where[1:]), 0)
 
     def delete_chain(self, where: Where) -> None:
@@ -102,17 +103,13 @@ class Batch:
         self._where.append(where)
         number, protocol = len(self._where), PROTOCOLS[where[0]]
         key = chain_key(*where[1:])
-        fixed = HEADER_SIZE + len(key) + _COMPAT_SIZE
         flags = NLM_F_REQUEST | NLM_F_CREATE | place
+        # All of the header and what follows it but the message's size, which comes first.
+        same = HEADER.pack(0, _NEW_RULE, flags, number, 0, protocol, 0, 0)[4:] + key
+        rest = 4 + len(same) + _COMPAT_SIZE
         parts: list[bytes] = []
         for body in bodies:
-            size = fixed + len(body)
-            parts += (
-                HEADER.pack(size, _NEW_RULE, flags, number, 0, protocol, 0, 0),
-                key,
-                body,
-                _compat(body),
-            )
+            parts += ((rest + len(body)).to_bytes(4, byteorder), same, body, _compat(body))
         self.messages += b"".join(parts)
 
     def _add(self, where: Where, kind: int, attributes: bytes, flags: int) -> None:

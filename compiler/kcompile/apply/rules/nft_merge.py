@@ -81,7 +81,7 @@ def merge(part: Part, reading: Reading, made: Made, steps: Steps) -> Made:
             else:
                 empty.discard(base.where)
         elif base.jumps:
-            steps.first.new_chain(base.where, base.definition)
+            steps.first.base_chain(base.where, base.definition)
             steps.jumps.prepend(base.where, list(base.jumps))
             now.add(base.where)
     for where in sorted(_made_in(part, made) & reading.chains.keys() & empty):

@@ -52,12 +52,11 @@ def part_of(kernel: Netfilter, family: int, change: TableChange, where: list[Whe
     chains, filled = Batch(where), Batch(where)
     found = {}
     for chain in (*change.replace, *change.remove):
-        chains.new_chain((family, table, chain), {})
-        chains.empty((family, table, chain))
+        chains.empty_chain((family, table, chain))
     for chain in change.replace:
         bodies = [body for _handle, body in rules(kernel, protocol, chain_key(table, chain))]
         filled.append((family, table, chain), bodies)
-        found[table, chain] = digest(bodies)
+        found[table, chain] = digest(bodies)  # no packet was counted there
     for chain in change.remove:
         filled.delete_chain((family, table, chain))
     brings = bool(change.replace) or any(change.jumps.values())

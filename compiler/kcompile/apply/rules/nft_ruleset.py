@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from hashlib import blake2b
@@ -47,17 +46,22 @@ _MISSING = {errno.ENOENT, errno.EINVAL, errno.ERANGE}  # the others: no name cou
 _READINGS = 20
 _HANDLE = ATTRIBUTE.pack(12, 3)
 _POSITION = ATTRIBUTE.pack(12, 6)
-_COUNTER = ATTRIBUTE.pack(12, 1) + b"counter\0"
-_COUNTS = re.compile(
-    re.escape(_COUNTER)
-    + b".."
-    + re.escape((2).to_bytes(2, sys.byteorder))
-    + b"".join(
-        # 64-bit numbers have an empty attribute in front where the machine wants them aligned.
-        b"(?:%s)?%s.{8}" % (re.escape(ATTRIBUTE.pack(4, 3)), re.escape(ATTRIBUTE.pack(12, kind)))
-        for kind in (1, 2)
-    ),
-    re.DOTALL,
+# An expression "counter" of no packets and no bytes, and as it is: two 64-bit numbers, with an
+# empty attribute in front of them where the machine wants them aligned.
+_PAD = ATTRIBUTE.pack(4, 3)
+_COUNTED_NOTHING, _ALIGNED_NOTHING = (
+    ATTRIBUTE.pack(12, 1)
+    + b"counter\0"
+    + ATTRIBUTE.pack(28 + 2 * len(pad), 2)
+    + b"".join(pad + ATTRIBUTE.pack(12, kind) + bytes(8) for kind in (1, 2))
+    for pad in (b"", _PAD)
+)
+_COUNTED, _ALIGNED = (
+    re.compile(
+        b".{8}".join(map(re.escape, (nothing[: -20 - pads], nothing[-12 - pads : -8], b""))),
+        re.DOTALL,
+    )
+    for nothing, pads in ((_COUNTED_NOTHING, 0), (_ALIGNED_NOTHING, len(_PAD)))
 )
 _IMMEDIATE = ATTRIBUTE.pack(14, 1) + b"immediate\0\0\0"
 _COMMENT = ATTRIBUTE.pack(12, 1) + b"comment\0"
@@ -125,12 +129,13 @@ def digests(family: int, tables: Iterable[str]) -> dict[tuple[str, str], str]:
         for table in tables:
             for chain in chains_of(kernel, protocol, table):
                 listed = rules_of(kernel, protocol, table, chain)
-                found[table, chain] = digest([body for _handle, body in listed])
+                found[table, chain] = digest([still(b"".join([body for _, body in listed]))])
     return found
 
 
 def digest(bodies: list[bytes]) -> str:
-    return blake2b(still(b"".join(bodies)), digest_size=12).hexdigest()
+    """Of a chain's rules, `still` as they are."""
+    return blake2b(b"".join(bodies), digest_size=12).hexdigest()
 
 
 def still(body: bytes) -> bytes:
@@ -138,7 +143,8 @@ def still(body: bytes) -> bytes:
 
     Only counters: of the matches' and targets' data the kernel lists what the rule says, and
     zeros for what they keep in it (its `usersize`)."""
-    return _COUNTS.sub(_COUNTER, body)
+    found = _COUNTED.sub(_COUNTED_NOTHING, body)
+    return _ALIGNED.sub(_ALIGNED_NOTHING, found) if _PAD in found else found
 
 
 def jump_of(body: bytes) -> tuple[str, bytes] | None:
