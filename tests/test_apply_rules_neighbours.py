@@ -210,6 +210,16 @@ def test_the_flavour_is_the_one_that_others_use(host: Host) -> None:
         assert flavours.flavour_in_use(host, "legacy") == "legacy"
 
 
+def test_a_kube_proxy_of_the_other_flavour_is_seen(host: Host, slice_: Slice) -> None:
+    needs.requires_both_families("legacy")
+    needs.requires_both_families("nft")
+    with node_namespace():
+        load_foreign("nft")
+        run("ip6tables-legacy", "-t", "nat", "-N", "KUBE-PROXY-CANARY")
+        with pytest.raises(RefusedError, match="with the legacy flavour of iptables"):
+            rules.converge(host, None, slice_, adopt=True)
+
+
 def test_single_stack_needs_no_ip6tables(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

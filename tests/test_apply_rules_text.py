@@ -157,3 +157,14 @@ def test_a_save_is_read_as_it_is() -> None:
         "nat": text.Table({"DOCKER": (), "odd name": ()}, {"PREROUTING": (jump,)}),
         "filter": text.Table({}, {"INPUT": ()}),
     }
+
+
+def test_matches_printed_in_another_order_say_the_same() -> None:
+    ours = '-A C ! -s 10.0.0.0/8 -p tcp -m comment --comment "a: b" -m conntrack --ctstate NEW -j X'
+    theirs = (
+        '-A C ! -s 10.0.0.0/8 -p tcp -m conntrack --ctstate NEW -m comment --comment "a: b" -j X'
+    )
+    assert text.alike((ours,), (theirs,))
+    assert not text.alike((ours,), (ours, ours))
+    assert not text.alike((ours,), (ours.replace("! ", ""),))
+    assert not text.alike(("-A C ! -s 1.1.1.1 -d 2.2.2.2",), ("-A C -s 1.1.1.1 ! -d 2.2.2.2",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kcompile.apply.failures import RefusedError
 from kcompile.apply.rules.change import FamilyChange, Lines, TableChange
-from kcompile.apply.rules.text import NOTHING, Table, Tables, require_plain, target
+from kcompile.apply.rules.text import NOTHING, Table, Tables, alike, require_plain, target, words
 
 _ORDER = ("filter", "nat")
 # A packet's way is decided here by the first rule that takes it, Docker's DNAT included.
@@ -47,28 +47,33 @@ def require_unused(change: FamilyChange, ours: Tables, seen: Tables) -> None:
 
 
 def _table_change(name: str, before: Table, after: Table, seen: Table, kept: Table) -> TableChange:
+    there = seen.chains
     replace = {
-        chain: lines for chain, lines in after.chains.items() if seen.chains.get(chain) != lines
+        chain: lines
+        for chain, lines in after.chains.items()
+        if chain not in there or not alike(there[chain], lines)
     }
     for chain, lines in replace.items():
         require_plain(chain, lines, after.chains)
-    gone = [chain for chain in before.chains if chain not in after.chains and chain in seen.chains]
+    gone = [chain for chain in before.chains if chain not in after.chains and chain in there]
     for chain in gone:
-        if chain in kept.chains and seen.chains[chain] != kept.chains[chain]:
+        if chain in kept.chains and not alike(there[chain], kept.chains[chain]):
             replace[chain] = kept.chains[chain]
     jumps: dict[str, Lines] = {}
     no_jumps: dict[str, Lines] = {}
     for chain in {**after.built_in, **before.built_in}:
         have = seen.built_in.get(chain, ())
-        theirs = kept.built_in.get(chain, ())
+        theirs = set(map(words, kept.built_in.get(chain, ())))
         want = after.built_in.get(chain, ())
         # A jump that was there before kcompile stays where its owner put it.
-        block = tuple(line for line in want if line not in theirs or line not in have)
-        stale = set(before.built_in.get(chain, ())) - {*want, *theirs}
+        theirs_now = theirs.intersection(map(words, have))
+        block = tuple(line for line in want if words(line) not in theirs_now)
+        stale = set(map(words, before.built_in.get(chain, ()))) - {*map(words, want), *theirs}
+        leaving = tuple(line for line in have if words(line) in stale)
         if not _stands(block, have, first=(name, chain) in _FIRST):
             jumps[chain] = block
-        if not stale.isdisjoint(have):
-            no_jumps[chain] = tuple(line for line in have if line in stale)
+        if leaving:
+            no_jumps[chain] = leaving
     remove = tuple(chain for chain in gone if chain not in kept.chains)
     return TableChange(name, replace, remove, jumps, no_jumps)
 
@@ -76,10 +81,11 @@ def _table_change(name: str, before: Table, after: Table, seen: Table, kept: Tab
 def _stands(block: Lines, have: Lines, *, first: bool) -> bool:
     """Whether the jumps are there, each once and in their order. Others that came in front later
     are none of our business, unless the first rule wins."""
-    wanted = set(block)
-    if tuple(line for line in have if line in wanted) != block:
+    wanted = list(map(words, block))
+    there = list(map(words, have))
+    if [rule for rule in there if rule in wanted] != wanted:
         return False
-    return not first or have[: len(block)] == block
+    return not first or there[: len(wanted)] == wanted
 
 
 def _says_something(change: TableChange) -> bool:

@@ -10,7 +10,7 @@ from kcompile.apply.difference import Difference
 from kcompile.apply.rules.change import Lines, TableChange
 from kcompile.apply.rules.flavour import STEMS
 from kcompile.apply.rules.plan import FamilyPlan
-from kcompile.apply.rules.text import NOTHING, Table, target
+from kcompile.apply.rules.text import NOTHING, Table, target, words
 
 _SERVICE = re.compile(r'"(?:masquerade traffic for )?([a-z0-9.-]+/[a-z0-9.-]+:[a-z0-9-]*)[ "]')
 _SHOWN = 3  # rules in one difference
@@ -71,14 +71,16 @@ def _jumps(what: str, change: TableChange, seen: Table) -> Iterator[Difference]:
 
 
 def _misplaced(block: Lines, there: Lines) -> Iterator[str]:
-    missing = [target(line) for line in block if line not in there]
-    twice = [target(line) for line in block if there.count(line) > 1]
+    found = list(map(words, there))
+    missing = [target(line) for line in block if words(line) not in found]
+    twice = [target(line) for line in block if found.count(words(line)) > 1]
     if missing:
         yield f"no jump to {', '.join(missing)}"
     if twice:
         yield f"more than one jump to {', '.join(twice)}"
     if not missing and not twice:
-        in_order = tuple(line for line in there if line in block) == block
+        wanted = list(map(words, block))
+        in_order = [rule for rule in found if rule in wanted] == wanted
         yield "jumps stand behind other rules" if in_order else "jumps are in another order"
 
 

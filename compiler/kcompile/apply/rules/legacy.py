@@ -9,7 +9,7 @@ from kcompile.apply.failures import CommandError
 from kcompile.apply.host import Host
 from kcompile.apply.rules import flavour
 from kcompile.apply.rules.change import FamilyChange, Lines, TableChange
-from kcompile.apply.rules.text import NOTHING, Tables, target
+from kcompile.apply.rules.text import NOTHING, Tables, target, words
 
 _LOCK_WAIT = 30  # seconds, for the lock that all legacy programs share
 _TIMEOUT = 180.0  # seconds; a first install of 215,000 rules takes 3
@@ -57,7 +57,8 @@ def _change(table: TableChange, have: Mapping[str, Lines]) -> Iterator[str]:
     for lines in table.no_jumps.values():
         yield from (f"-D{line[2:]}" for line in lines)
     for chain, block in table.jumps.items():
-        yield from (f"-D{line[2:]}" for line in have.get(chain, ()) if line in block)
+        ours = set(map(words, block))
+        yield from (f"-D{line[2:]}" for line in have.get(chain, ()) if words(line) in ours)
         for place, line in enumerate(block, 1):
             yield f"-I {chain} {place} {line[len(chain) + 4 :]}"
     for lines in table.replace.values():

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from kcompile.apply.failures import RefusedError
+from kcompile.apply.host import Host
+from kcompile.apply.rules import flavour
 from kcompile.apply.rules.change import Lines
 from kcompile.apply.rules.flavour import STEMS
-from kcompile.apply.rules.text import NOTHING, Table, Tables, target
+from kcompile.apply.rules.text import NOTHING, Table, Tables, alike, target
 
 _CANARY = "KUBE-PROXY-CANARY"
 _KUBE_PROXY = re.compile(r"KUBE-(?:SVC|SVL|SEP|EXT|FW|XLB)-[A-Z0-9]{16}|" + _CANARY)
@@ -26,6 +28,19 @@ def refuse_kube_proxy(family: int, seen: Tables) -> None:
             )
 
 
+def refuse_other_flavours_kube_proxy(host: Host, kind: str) -> None:
+    """Its rules would act beside ours, and could not be taken over."""
+    other = "legacy" if kind == "nft" else "nft"
+    for family in STEMS:
+        program = flavour.program(host, other, family, "-save")
+        if host.has(program) and f"\n:{_CANARY} " in flavour.save(host, other, family):
+            raise RefusedError(
+                f"a kube-proxy runs on this node, or ran, with the {other} flavour of iptables"
+                f" (chain {_CANARY}), and everybody else uses the {kind} flavour: stop it and"
+                " remove its chains (kube-proxy --cleanup)"
+            )
+
+
 def kept(family: int, after: Tables, seen: Tables, *, adopt: bool) -> Tables:
     """What of ours was there before kcompile: chains with our content, or none yet (the
     kubelet's), and jumps to them. Raises RefusedError for other content, unless adopted."""
@@ -39,7 +54,8 @@ def kept(family: int, after: Tables, seen: Tables, *, adopt: bool) -> Tables:
         same = {
             chain: there.chains[chain]
             for chain, lines in table.chains.items()
-            if there.chains.get(chain) in (lines, ())
+            if chain in there.chains
+            if not there.chains[chain] or alike(there.chains[chain], lines)
         }
         others = [chain for chain in table.chains if chain in there.chains and chain not in same]
         if others and not adopt:

@@ -69,7 +69,9 @@ def make_plan(host: Host, before: Slice | None, after: Slice | None, *, adopt: b
         if not digests(after):
             return None
         default = flavour.default_flavour(host)
-        originals = Originals(flavour.flavour_in_use(host, default), default, {})
+        kind = flavour.flavour_in_use(host, default)
+        neighbours.refuse_other_flavours_kube_proxy(host, kind)
+        originals = Originals(kind, default, {})
     generation = nft.generation() if originals.flavour == "nft" else 0
     installed = read_installed(host, generation) if originals.flavour == "nft" else None
     task = _Task(host, before, after, adopt, installed)

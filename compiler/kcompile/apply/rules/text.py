@@ -80,6 +80,18 @@ def target(line: str) -> str:
     return line.rpartition('"')[2].partition(" -j ")[2].partition(" ")[0]
 
 
+def alike(one: Lines, other: Lines) -> bool:
+    """Whether rules say the same; versions of iptables print matches in different orders."""
+    return one == other or (
+        len(one) == len(other) and all(map(lambda a, b: a == b or words(a) == words(b), one, other))
+    )
+
+
+def words(line: str) -> tuple[str, ...]:
+    """What a rule says, in whichever order it is printed."""
+    return tuple(sorted(line.replace("! ", "!").split(" ")))
+
+
 def _end(lines: Sequence[str], start: int, name: str) -> int:
     try:
         return lines.index("COMMIT", start)
