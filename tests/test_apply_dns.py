@@ -17,7 +17,7 @@ from apply_dns import (
     make_slice,
     operators_files,
 )
-from kcompile.apply.dns import converge, differences
+from kcompile.apply.dns import CHOICES, converge, differences, recorded_choice
 from kcompile.apply.failures import RefusedError
 from kcompile.apply.host import Host
 from kcompile.apply.slices import Slice
@@ -85,6 +85,17 @@ def test_a_link_stays_a_link(image: Host, one: Slice) -> None:
     assert real.stat().st_mode & 0o777 == 0o640
 
 
+def test_what_a_killed_run_left_goes_too(image: Host, one: Slice) -> None:
+    install(image.root, BIND)
+    before = operators_files(image.root)
+    converge(image, None, one)
+    for name in (".named.conf.kcompile-new", ".kcompile-trial.conf", "kcompile/.db.x.kcompile-new"):
+        image.path(f"/etc/bind/{name}").write_text("half")
+    image.path("/etc/bind/.kcompile-trial").mkdir()
+    converge(image, one, None)
+    assert operators_files(image.root) == before
+
+
 # ---- which
 
 
@@ -125,6 +136,24 @@ def test_without_a_server_it_says_that_nobody_answers(image: Host, one: Slice) -
     assert differences(image, one, one, server="none") == ()
     converge(image, one, None)
     assert len(differences(image, None, one)) == 1
+
+
+def test_a_choice_can_be_taken_back(image: Host, one: Slice) -> None:
+    install(image.root, BIND)
+    install(image.root, NSD)
+    bare = operators_files(image.root)
+    assert recorded_choice(image) == "auto"
+    converge(image, None, one, server="bind")
+    choice = recorded_choice(image)
+    installed = operators_files(image.root)
+    for other in ("nsd", "none"):
+        converge(image, one, one, server=other)
+        assert recorded_choice(image) == other
+        converge(image, one, one, server=choice)
+        assert operators_files(image.root) == installed
+    converge(image, one, None)
+    assert operators_files(image.root) == bare
+    assert {choice, "none", *PROGRAMS} < set(CHOICES)
 
 
 @pytest.mark.parametrize(

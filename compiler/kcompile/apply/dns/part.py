@@ -173,6 +173,7 @@ def _write(host: Host, place: Place, after: Slice, want: Wanted, work: Work) -> 
 def _serve(host: Host, place: Place, after: Slice, want: Wanted, unread: News) -> None:
     """Have the server read it, unless it has, and see that it serves it."""
     loaded = _is_loaded(host, want)
+    complaint = ""
     if places.find_pid(host, place) is None:
         if not running.start(host, place):
             return  # a difference says so for as long as it is
@@ -186,8 +187,8 @@ def _serve(host: Host, place: Place, after: Slice, want: Wanted, unread: News) -
             return
         if loaded:
             unread = News(tuple(wrong), configuration=True)
-        running.reload(host, place, unread)
-    running.verify(place, after)
+        complaint = running.reload(host, place, unread)
+    running.verify(place, after, complaint)
     write_state(host, _LOADED, {"digest": want.digest()})
 
 

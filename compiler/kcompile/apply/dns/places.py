@@ -38,6 +38,12 @@ def recorded(host: Host) -> str | Place | None:
     return Place(server, main, hook, folder)
 
 
+def recorded_choice(host: Host) -> str:
+    """The choice of --dns that is in force: rolling back another one needs it."""
+    known = recorded(host)
+    return known.server.name if isinstance(known, Place) else known or "auto"
+
+
 def record(host: Host, place: Place) -> dict[str, str]:
     """What `recorded` reads."""
     files = {"main": place.main, "hook": place.hook, "folder": place.folder}

@@ -28,8 +28,8 @@ class News:
     configuration: bool
 
 
-def reload(host: Host, place: Place, unread: News) -> None:
-    """Have the server read what it has not read.
+def reload(host: Host, place: Place, unread: News) -> str:
+    """Have the server read what it has not read; what its control program complained about.
     Its control program may have no key or no channel: then a signal does it, if the server has
     one."""
     server = place.server
@@ -40,13 +40,14 @@ def reload(host: Host, place: Place, unread: News) -> None:
         for zone in unread.zones:
             for command in server.zone_reload:
                 _control(host, place, command, zone)
-    except CommandError:
+    except CommandError as error:
         if not server.signal:
             raise
         _send_signal(host, place)
-    else:
-        if not server.reload:
-            _send_signal(host, place)
+        return str(error)
+    if not server.reload:
+        _send_signal(host, place)
+    return ""
 
 
 def _control(host: Host, place: Place, command: tuple[str, ...], zone: str = "") -> None:
@@ -91,11 +92,13 @@ def wrong(slice_: Slice, without: tuple[str, ...]) -> dict[str, str]:
             return {}
         first = found if first is None else first
     if first is None:
-        return dict.fromkeys(zones(slice_), f"nobody listens at port {query.PORT}")
+        return dict.fromkeys(
+            zones(slice_), f"no server listens at port {query.PORT} of any address"
+        )
     return first
 
 
-def verify(place: Place, slice_: Slice) -> None:
+def verify(place: Place, slice_: Slice, complaint: str) -> None:
     """Raises NodeError unless the server soon serves all zones as they are in the slice."""
     sizes = (Path(slice_.folder, ZONES + zone).stat().st_size for zone in zones(slice_))
     end = time.monotonic() + PATIENCE + sum(sizes) / _PACE
@@ -106,7 +109,8 @@ def verify(place: Place, slice_: Slice) -> None:
         if time.monotonic() > end:
             zone, said = min(found.items())
             more = f", and {len(found) - 1} more zones" if len(found) > 1 else ""
-            raise NodeError(f"{place.server.title} does not serve {zone}: {said}{more}")
+            why = f" ({complaint})" if complaint else ""
+            raise NodeError(f"{place.server.title} does not serve {zone}: {said}{more}{why}")
         time.sleep(_PAUSE)
 
 
