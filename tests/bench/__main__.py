@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from applying import bench_apply
 from manifests import nodes, workloads
 from plans import bench_plans
 from zones import bench_zones
@@ -26,7 +27,11 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=100)
     parser.add_argument("--plan", action="store_true", help="time the plan stage on 1000 nodes")
     parser.add_argument("--dns", action="store_true", help="time zone files of 500,000 records")
+    parser.add_argument("--apply", action="store_true", help="time apply on a node (needs root)")
     arguments = parser.parse_args()
+    if arguments.apply:
+        bench_apply(5_000, 10)
+        return
     if arguments.plan:
         bench_plans(1_000)
         return

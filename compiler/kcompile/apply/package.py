@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 from kcompile.apply.host import Host
@@ -39,6 +40,11 @@ def install_program(host: Host) -> bool:
         return False
     write_bytes(path, wanted, MODE)
     return True
+
+
+def program(host: Host) -> list[str]:
+    """How the installed program is run, as the first words of a command."""
+    return [sys.executable, "-I", "-S", str(state_path(host, PROGRAM))]
 
 
 def _zipped(root: Path) -> bytes:
