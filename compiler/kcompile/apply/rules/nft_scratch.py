@@ -6,8 +6,8 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, TypeVar
 
 from kcompile.apply.failures import NodeError
@@ -22,17 +22,24 @@ _T = TypeVar("_T")
 
 
 def in_scratch_netns(work: Callable[[], _T]) -> _T:
-    """Sockets and programs of `work` belong to a new network namespace."""
+    """Sockets and programs of `work` belong to a new network namespace; it must not keep any."""
+    given: list[_T] = []
+    failed: list[BaseException] = []
 
-    def enter_and_work() -> _T:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(_CLONE_NEWNET):
-            reason = os.strerror(ctypes.get_errno())
-            raise NodeError(f"rules cannot be tried in a network namespace of their own: {reason}")
-        return work()
+    def enter_and_work() -> None:
+        try:
+            _enter_new_netns()
+            given.append(work())
+        except BaseException as error:  # noqa: BLE001 # raised again in the thread that waits
+            failed.append(error)
 
-    with ThreadPoolExecutor(1) as threads:
-        return threads.submit(enter_and_work).result()
+    # A namespace is a thread's own; the others stay where they are.
+    thread = threading.Thread(target=enter_and_work)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return given[0]
 
 
 def restore(host: Host, change: FamilyChange, stubs: Iterable[tuple[str, str]]) -> None:
@@ -71,3 +78,10 @@ def targets(change: TableChange) -> set[str]:
         for chain in rules:
             found.update(_TARGET.findall("\n".join(rules[chain])))
     return found - change.replace.keys()
+
+
+def _enter_new_netns() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNET):
+        reason = os.strerror(ctypes.get_errno())
+        raise NodeError(f"rules cannot be tried in a network namespace of their own: {reason}")
