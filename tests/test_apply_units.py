@@ -1,7 +1,11 @@
 """The units of a bundle: what systemd's own checkers say of them, and what they run."""
 
+import contextlib
 import json
+import os
 import re
+import shlex
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +19,7 @@ from kcompile.apply.units import converge, differences
 from kcompile.pipeline import make_files
 from kcompile.resolve.flags import Flags
 from lab import needs
+from listening import wait_for
 from notation import node, planned, service
 
 PROGRAM = "/usr/bin/python3 -I -S /var/lib/kcompile/kcompile.pyz"
@@ -73,6 +78,7 @@ def test_all_nodes_get_the_same_units() -> None:
         "firewalld.service.d/kcompile.conf",
         "kcompile-drift.service",
         "kcompile-drift.timer",
+        "kcompile-firewalld.service",
         "kcompile-listen.service",
         "kcompile-restore.service",
     ]
@@ -106,7 +112,7 @@ def test_only_low_ports_take_a_capability() -> None:
 def test_programs_are_named_by_their_whole_path() -> None:
     for text in units(built(service("web"))).values():
         for command in re.findall(r"(?m)^Exec\w+=[-+]*(.*)$", text):
-            assert command.startswith((PROGRAM, "/bin/kill ", "/usr/bin/firewall-cmd "))
+            assert command.startswith((PROGRAM, "/bin/", "/usr/bin/firewall-cmd "))
 
 
 def test_neighbours_start_whether_or_not_the_rules_come_back() -> None:
@@ -125,6 +131,40 @@ def test_the_order_after_a_boot() -> None:
     assert {"containerd.service", "docker.service", "kubelet.service", "crio.service"} <= {*before}
     assert "network-online.target" in re.findall(r"(?m)^After=(.*)$", restore)
     assert "After=kcompile-restore.service" in found["kcompile-listen.service"]
+
+
+def test_a_reload_of_firewalld_past_systemd_is_heard(tmp_path: Path) -> None:
+    needs.requires("dbus-daemon", "busctl")
+    restored = tmp_path / "restored"
+    unit = units(built(service("web")))["kcompile-firewalld.service"]
+    (start,) = re.findall(r"(?m)^ExecStart=(.*)$", unit)
+    words = shlex.split(start.replace("$$", "$").replace(PROGRAM, f"echo >>{restored}"))
+    bus = f"unix:path={tmp_path}/bus"
+    environment = {"PATH": needs.search_path(), "DBUS_SYSTEM_BUS_ADDRESS": bus}
+    daemon = ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={bus}"]
+    with contextlib.ExitStack() as stack:
+        for command in (daemon, words):
+            process = stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    env=environment,
+                    start_new_session=True,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+            stack.callback(os.killpg, process.pid, signal.SIGKILL)
+            wait_for((tmp_path / "bus").exists)
+        name = "org.fedoraproject.FirewallD1"
+        emit = ["busctl", "--system", "emit", f"/{name.replace('.', '/')}", name]
+
+        def heard() -> bool:
+            # Again and again: the monitor may not be there yet.
+            subprocess.run([*emit, "Reloaded"], env=environment, check=True)
+            return restored.exists()
+
+        subprocess.run([*emit, "PanicModeEnabled"], env=environment, check=True)
+        wait_for(heard)
 
 
 @pytest.mark.parametrize(
@@ -169,8 +209,15 @@ echo "$@" >>LOG
 case $1 in
 show) printf 'Id=kcompile-drift.timer\\nNeedDaemonReload=%s\\n' "$(cat STALE)" ;;
 daemon-reload) echo no >STALE ;;
-is-active) exit "$(cat IDLE)" ;;
-start) echo 0 >IDLE ;;
+is-active) case $3 in
+    firewalld.service) exit 0 ;;
+    kcompile-drift.timer) exit "$(cat IDLE)" ;;
+    *) [ -e "IDLE.$3" ] ;;
+    esac ;;
+start) case $2 in
+    kcompile-drift.timer) echo 0 >IDLE ;;
+    *) : >"IDLE.$2" ;;
+    esac ;;
 esac
 """
 
@@ -217,7 +264,7 @@ def tree(host: Host) -> dict[str, str]:
 def test_installed_and_removed(machine: Host, slice_: Slice, *, live: bool) -> None:
     host = Host(machine.root, live)
     before = tree(host)
-    assert len(differences(host, None, slice_)) == 9
+    assert len(differences(host, None, slice_)) == 11
     converge(host, None, slice_)
     assert differences(host, slice_, slice_) == ()
     after = tree(host)
@@ -227,6 +274,7 @@ def test_installed_and_removed(machine: Host, slice_: Slice, *, live: bool) -> N
     assert links == {
         f"{FOLDER}/{target}.wants/{name}": f"-> {FOLDER}/{name}"
         for target, name in (
+            ("firewalld.service", "kcompile-firewalld.service"),
             ("multi-user.target", "kcompile-listen.service"),
             ("multi-user.target", "kcompile-restore.service"),
             ("timers.target", "kcompile-drift.timer"),
@@ -333,7 +381,11 @@ def test_a_running_systemd_is_told(
     stale.write_text("no")
     idle.write_text("3")
     converge(machine, None, slice_)
-    assert commands() == ["daemon-reload", "start kcompile-drift.timer"]
+    assert commands() == [
+        "daemon-reload",
+        "start kcompile-drift.timer",
+        "start kcompile-firewalld.service",
+    ]
     converge(machine, slice_, slice_)
     assert commands() == []
 
@@ -353,6 +405,7 @@ def test_a_running_systemd_is_told(
     assert {*stopped.split()[1:]} == {
         "kcompile-drift.service",
         "kcompile-drift.timer",
+        "kcompile-firewalld.service",
         "kcompile-listen.service",
         "kcompile-restore.service",
     }

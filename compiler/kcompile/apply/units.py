@@ -19,7 +19,7 @@ _ORIGINALS = "originals/units.json"
 _RUNNING = "/run/systemd/system"  # sd_booted(3)
 _PROGRAMS = ("/usr/bin/systemctl", "/bin/systemctl")
 _OURS = re.compile(r"# systemd [a-z-]+, written by kcompile\.\n")
-_WANTED_BY = re.compile(r"(?m)^WantedBy=([a-z-]+\.target)$")
+_WANTED_BY = re.compile(r"(?m)^WantedBy=([a-z-]+\.(?:target|service))$")
 
 
 def systemd_runs(host: Host) -> bool:
@@ -42,7 +42,7 @@ def differences(host: Host, before: Slice | None, after: Slice | None) -> tuple[
         Difference("units", "change", unit, "systemd has not read its files since they changed")
         for unit in _stale(host, new)
     ]
-    found += [Difference("units", "change", timer, "does not run") for timer in _idle(host, new)]
+    found += [Difference("units", "change", unit, "does not run") for unit in _idle(host, new)]
     return tuple(found)
 
 
@@ -71,8 +71,8 @@ def converge(host: Host, before: Slice | None, after: Slice | None) -> None:
     if left and systemd_runs(host):
         host.run(["systemctl", "daemon-reload"])
     extend(host, before, after)
-    for timer in _idle(host, new):
-        host.run(["systemctl", "start", timer])
+    for unit in _idle(host, new):
+        host.run(["systemctl", "start", unit])
     if not new:
         _remove_folders(host)
 
@@ -155,15 +155,21 @@ def _stale(host: Host, new: Files) -> list[str]:
 
 
 def _idle(host: Host, new: Files) -> list[str]:
-    """Timers of ours that do not run."""
+    """Timers of ours that do not run, and what goes with a service that does."""
     if not systemd_runs(host):
         return []
     timers = [path.name for path in new if path.suffix == ".timer" and not _is_masked(path)]
-    return [
-        timer
-        for timer in sorted(set(timers))
-        if host.ask(["systemctl", "is-active", "--quiet", timer]).status
+    companions = [
+        path.name
+        for path, (_, target) in new.items()
+        if target and path.parent.name.endswith(".service.wants")
+        if _is_active(host, path.parent.name[: -len(".wants")])
     ]
+    return [unit for unit in sorted({*timers, *companions}) if not _is_active(host, unit)]
+
+
+def _is_active(host: Host, unit: str) -> bool:
+    return host.ask(["systemctl", "is-active", "--quiet", unit]).status == 0
 
 
 def _refuse(host: Host, path: Path, new: Files) -> None:

@@ -13,6 +13,7 @@ _FILES = {
     "firewalld.service.d/kcompile.conf": "firewalld.service.conf.j2",
     "kcompile-drift.service": "kcompile-drift.service.j2",
     "kcompile-drift.timer": "kcompile-drift.timer.j2",
+    "kcompile-firewalld.service": "kcompile-firewalld.service.j2",
     "kcompile-listen.service": "kcompile-listen.service.j2",
     "kcompile-restore.service": "kcompile-restore.service.j2",
 }
