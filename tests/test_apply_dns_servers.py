@@ -26,7 +26,7 @@ from apply_dns import (
     running,
     wait,
 )
-from kcompile.apply.dns import converge, differences, query
+from kcompile.apply.dns import converge, differences, query, recorded_choice
 from kcompile.apply.dns.places import Place, find_pid, recorded
 from kcompile.apply.dns.snippets import serial, zones
 from kcompile.apply.failures import CommandError, NodeError
@@ -151,8 +151,11 @@ def test_a_zone_that_the_operator_has_already_is_refused(
     main = host.path(server.main)
     main.write_text(main.read_text() + '\nzone "cluster.local" { type primary; file "x"; };\n')
     before = operators_files(tmp_path)
-    with pytest.raises(CommandError, match=r"named-checkconf .*cluster.local.*already exists"):
-        converge(host, None, one)
+    for choice in ("auto", "none"):
+        with pytest.raises(CommandError, match=r"named-checkconf .*cluster.local.*already exists"):
+            converge(host, None, one, server="bind")
+        assert recorded_choice(host) == choice
+        converge(host, None, one, server="none")
     assert operators_files(tmp_path) == before
 
 

@@ -9,6 +9,7 @@ from kcompile.apply.dns.hooks import add_hook, has_hook, remove_hook, remove_tri
 from kcompile.apply.dns.places import NONE, ORIGINALS, Place
 from kcompile.apply.dns.running import News
 from kcompile.apply.dns.servers import SNIPPET
+from kcompile.apply.failures import NodeError
 from kcompile.apply.host import Host
 from kcompile.apply.slices import Slice
 from kcompile.apply.state import drop_state, read_state, write_file, write_state
@@ -127,10 +128,17 @@ def _live_differences(
 def _install(host: Host, place: Place, before: Slice | None, after: Slice) -> None:
     want = files.wanted(host, place, after)
     work = files.compare(host, place, before, want)
-    if work.any():
-        _check(host, place, after, work)
-    if places.recorded(host) != place:
+    old = read_state(host, ORIGINALS)
+    if places.recorded(host) != place:  # first, as a trial that is killed leaves files too
         write_state(host, ORIGINALS, places.record(host, place))
+    try:
+        _check(host, place, after, work)
+    except NodeError:
+        if old:
+            write_state(host, ORIGINALS, old)
+        else:
+            drop_state(host, ORIGINALS)
+        raise
     # Where an earlier run did not come to its end, any of the files may not have been read.
     if not read_state(host, _LOADED):
         unread = News(tuple(want.zones), configuration=True)
@@ -148,7 +156,7 @@ def _install(host: Host, place: Place, before: Slice | None, after: Slice) -> No
 def _check(host: Host, place: Place, after: Slice, work: Work) -> None:
     """Have the server's own checkers read what is new, before any of it is in place."""
     server = place.server
-    if not host.live:
+    if not host.live or not work.any():
         return
     for zone in work.zones if server.check_zone else ():
         path = str(after.folder / (snippets.ZONES + zone))
