@@ -125,6 +125,43 @@ def test_roll_back_and_forth(image: Image) -> None:
     assert answer.err == "kcompile: generation 9 is not kept on this node (kept: 1, 2, 3)\n"
 
 
+@pytest.mark.parametrize("before", [1, None])
+def test_what_waits_for_its_confirmation_goes_back_to_where_it_came_from(
+    image: Image, before: int | None
+) -> None:
+    """Which is not always the number below: that may be one that was not confirmed either."""
+    for replicas in (1, 2, 3):
+        assert image.apply(image.build(replicas), "--yes").code == 0
+    waiting = {"number": 3, "before": before, "seconds": 60.0, "boot": "this one"}
+    (image.root / "var/lib/kcompile/pending.json").write_text(json.dumps(waiting))
+    assert image.apply(image.build(2), "--yes").code == 1
+    assert image("apply", "--rollback", "--yes").code == 0
+    if before:
+        assert image.current() == f"generations/{before}"
+    else:
+        assert not (image.root / "var/lib/kcompile/current").exists()
+    assert image("apply", "--confirm").code == 1
+
+
+def test_what_only_pods_resolv_conf_changes_is_said(image: Image) -> None:
+    bundle = image.build(1)
+    assert image.apply(bundle, "--yes").code == 0
+    manifests = image.folder / "web.yaml"
+    with manifests.open("a") as file:
+        file.write(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {nodeName: a, dnsPolicy: None, dnsConfig: {nameservers: [192.0.2.53]}, containers: [{name: c, image: i}]}\n"
+        )
+    other = image.folder / "other"
+    assert kcompile(["build", str(manifests), "-o", str(other)], image.capsys).code == 0
+    answer = image.apply(other, "--exit-code")
+    assert answer.code == 3
+    assert "+" not in answer.out
+    assert "~ dns resolv.conf of pods: 1 file, for pods that start then\n" in answer.out
+    assert image.apply(other, "--yes").code == 0
+    assert image.apply(other, "--exit-code").code == 0
+    assert (image.root / "var/lib/kcompile/current/nodes/a/resolv/default/p.conf").exists()
+
+
 def test_removal_leaves_no_file(image: Image) -> None:
     before = image.files()
     assert image.apply(image.build(1), "--yes").code == 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kcompile.apply import confirm
+from kcompile.apply import confirm, resolv
 from kcompile.apply.difference import Difference, is_change
 from kcompile.apply.failures import RefusedError
 from kcompile.apply.generations import (
@@ -77,6 +77,12 @@ def roll_back(host: Host, number: int | None, choices: Choices, options: Options
     """Install a generation that is kept, the one before the installed one unless it is named."""
     notices = _recover(host, choices, act=options.yes)
     there = current(host)
+    waiting = confirm.pending(host)
+    if waiting and there and waiting.number == there.number and number is None:
+        # Back to where it came from: the number below may be one that was left before, too.
+        if options.yes:
+            return _leave_unconfirmed(host, waiting, choices)
+        number = waiting.before
     older = [each for each in numbers(host) if there and each < there.number]
     if number is None and not older:
         raise RefusedError("there is no generation before the installed one")
@@ -169,7 +175,7 @@ def _go(  # noqa: PLR0913, PLR0917 - what both ways of installing have in common
     before = there.slice if there else None
     after = wanted if isinstance(wanted, Slice) else wanted.slice
     same = before is not None and before.files == after.files
-    found = differences(host, before, after, choices)
+    found = (*differences(host, before, after, choices), *resolv.changes(before, after))
     notices += notices_of(host, before, after)
     notices += mixtures(before, after) if before and not same else ()
     going = Change(before, after, found, notices)
