@@ -72,7 +72,8 @@ def converge(host: Host, before: Slice | None, after: Slice | None) -> None:
         host.run(["systemctl", "daemon-reload"])
     extend(host, before, after)
     for unit in _idle(host, new):
-        host.run(["systemctl", "start", unit])
+        # Not waiting: this may run in a unit that the other one waits for.
+        host.run(["systemctl", "start", "--no-block", unit])
     if not new:
         _remove_folders(host)
 
