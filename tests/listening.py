@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,6 +39,13 @@ def own_netns() -> Iterator[None]:
         enter(home)
         os.close(netns)
         os.close(home)
+
+
+def pythons() -> list[str]:
+    """This one, and the oldest that nodes may have."""
+    versions = sorted(Path.home().glob(".pyenv/versions/3.9*/bin/python3"))
+    oldest = str(versions[0]) if versions else shutil.which("python3.9")
+    return [sys.executable, oldest or "python3.9"]
 
 
 def listener(port: int, protocol: str = "TCP", **more: Any) -> dict[str, Any]:

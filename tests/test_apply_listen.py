@@ -3,11 +3,9 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,6 +23,7 @@ from listening import (
     listener,
     listeners_text,
     own_netns,
+    pythons,
     refusal,
     sockets,
     wait_for,
@@ -58,13 +57,6 @@ def memory(pid: int) -> int:
     """Resident kB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.findall(r"(?m)^VmRSS:\s+(\d+) kB$", status)[0])
-
-
-def pythons() -> list[str]:
-    """This one, and the oldest that nodes may have."""
-    versions = sorted(Path.home().glob(".pyenv/versions/3.9*/bin/python3"))
-    oldest = str(versions[0]) if versions else shutil.which("python3.9")
-    return [sys.executable, oldest or "python3.9"]
 
 
 @pytest.mark.parametrize("python", pythons(), ids=["this", "3.9"])

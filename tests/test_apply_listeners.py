@@ -7,7 +7,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,12 +19,14 @@ from kcompile.apply.listeners import converge, differences, release
 from kcompile.apply.slices import Slice
 from lab.needs import requires
 from listening import (
+    SOURCE,
     health,
     health_check,
     is_reset,
     listener,
     listeners_text,
     own_netns,
+    pythons,
     sockets,
     wait_for,
 )
@@ -292,14 +293,20 @@ def test_where_systemd_runs_it_starts_and_stops_the_daemon(
     assert alive(host) is None
 
 
-def test_the_daemon_outlives_who_started_it(host: Host, a: Slice, tmp_path: Path) -> None:
+@pytest.mark.parametrize("python", pythons(), ids=["this", "3.9"])
+def test_the_daemon_outlives_who_started_it(
+    host: Host, a: Slice, tmp_path: Path, python: str
+) -> None:
+    requires(python)
     code = (
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r});"
         "from pathlib import Path; from kcompile.apply.host import Host;"
         "from kcompile.apply.slices import Slice; from kcompile.apply.listeners import converge;"
         f"converge(Host(Path({str(host.root)!r})), None,"
         f" Slice('a', None, Path({str(a.folder)!r}), {dict(a.files)!r}))"
     )
-    script = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}; kill -HUP 0; kill 0"
+    # A shell that hangs up on everything in its session when it is done.
+    script = f"{shlex.join([python, '-I', '-S', '-c', code])}; kill -HUP 0"
     subprocess.run(["setsid", "--wait", "sh", "-c", script], check=False, cwd=tmp_path)
     assert differences(host, a, a) == ()
     assert is_reset(30000)
