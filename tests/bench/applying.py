@@ -29,7 +29,7 @@ def build(folder: Path, services: int, replicas: int, more: int) -> Path:
     manifests = folder / "manifests"
     manifests.mkdir(exist_ok=True)
     *others, last = workloads(services, replicas)
-    (manifests / "nodes.yaml").write_text("".join(nodes(10)))
+    (manifests / "nodes.yaml").write_text("".join(nodes(50)))
     last = last.replace(f"replicas: {replicas}", f"replicas: {replicas + more}")
     (manifests / "workloads.yaml").write_text("".join([*others, last]))
     bundle = folder / f"bundle-{more}"
@@ -43,6 +43,8 @@ def measure(folder: Path, flavour: str, one: Path, two: Path) -> None:
     plain = float(in_netns(flavour, PLAIN, flavour, str(rules)))
     root = folder / f"root-{flavour}"
     root.mkdir()
+    for kernel in ("proc", "sys"):
+        (root / kernel).symlink_to(f"/{kernel}")
     answers = in_netns(flavour, APPLY, str(root), str(one), str(two), NODE)
     first, change = (json.loads(line)["seconds"] for line in answers.splitlines())
     print(f"  {flavour}: a plain restore        {plain:8.2f} s")
@@ -82,7 +84,7 @@ set -e
 mount -t tmpfs none /run
 ip link set lo up
 ip link add uplink type dummy 2>/dev/null || ip link add uplink type bridge
-ip addr add 192.0.2.1/16 dev uplink
+ip addr add 172.31.0.1/12 dev uplink
 ip link set uplink up
 mount -t tmpfs none /usr/local/sbin
 for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
@@ -100,7 +102,7 @@ def in_netns(flavour: str, program: str, *arguments: str) -> str:
             *(sys.executable, "-c", program, *arguments),
         ],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         env={"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "FLAVOUR": flavour},
     ).stdout
