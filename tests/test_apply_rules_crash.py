@@ -25,9 +25,11 @@ from apply_rules import (
 from kcompile.apply import rules
 from kcompile.apply.failures import CommandError
 from kcompile.apply.host import Host
+from kcompile.apply.rules import memory, nft
 from kcompile.apply.rules.text import target
 from kcompile.apply.slices import Slice
 from kcompile.apply.state import state_path
+from kcompile.resolve.flags import Flags
 from lab import needs
 from notation import deployment, service
 
@@ -206,3 +208,51 @@ def test_what_the_kernel_refuses_is_refused_before_anything_is_touched(
         rules.converge(host, one, bad)
     assert both(flavour) == before
     assert rules.differences(host, one, one) == ()
+
+
+def test_on_nft_what_is_remembered_is_what_the_kernel_lists(
+    host: Host, slices: tuple[Slice, Slice]
+) -> None:
+    needs.requires_both_families("nft")
+    one, two = slices
+    with node_namespace():
+        load_foreign("nft")
+        for old, new in ((None, one), (one, two), (two, one)):
+            rules.converge(host, old, new)
+            for family in STEMS:
+                _, remembered = memory.read_digests(host, family)
+                listed = nft.digests(family, ("filter", "nat"))
+                wanted = {name for name in rules_of(new, family) if "-" in name[1]}
+                assert remembered == {name: listed[name] for name in wanted}
+
+
+def test_a_family_comes_and_goes(
+    flavour: str, host: Host, slices: tuple[Slice, Slice], tmp_path: Path
+) -> None:
+    dual, _ = slices
+    single = slice_of(tmp_path / "single", deployment("web", 3) + service("web"), Flags())
+    before = both(flavour)
+    rules.converge(host, None, single)
+    assert saved(flavour, 6) == before[6]
+    rules.converge(host, single, dual)
+    is_as(flavour, dual, {family: foreign(lines) for family, lines in before.items()})
+    rules.converge(host, dual, single)
+    assert saved(flavour, 6) == before[6]
+    assert rules.differences(host, single, single) == ()
+    rules.converge(host, single, None)
+    assert both(flavour) == before
+
+
+def test_after_a_boot_everything_is_there_again(
+    flavour: str, host: Host, slices: tuple[Slice, Slice]
+) -> None:
+    one, _ = slices
+    rules.converge(host, None, one)
+    with node_namespace():  # a kernel that knows nothing; Docker comes first
+        load_foreign(flavour)
+        before = both(flavour)
+        assert rules.differences(host, one, one)
+        rules.converge(host, one, one)
+        is_as(flavour, one, {family: foreign(lines) for family, lines in before.items()})
+        rules.converge(host, one, None)
+        assert both(flavour) == before
