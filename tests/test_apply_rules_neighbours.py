@@ -25,7 +25,6 @@ from kcompile.apply import rules
 from kcompile.apply.failures import CommandError, NodeError, RefusedError
 from kcompile.apply.host import Host
 from kcompile.apply.rules import flavour as flavours
-from kcompile.apply.rules import legacy
 from kcompile.apply.slices import Slice
 from kcompile.resolve.flags import Flags
 from lab import needs
@@ -234,9 +233,15 @@ def test_single_stack_needs_no_ip6tables(
     assert "ip6tables-nft-restore" not in log.read_text()
 
 
-def test_a_held_lock_is_named(host: Host, slice_: Slice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_held_lock_is_named(
+    host: Host, slice_: Slice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs.requires_both_families("legacy")
-    monkeypatch.setattr(legacy, "_LOCK_WAIT", 1)
+    log = watch_programs(tmp_path / "bin")
+    program = log.parent / "iptables-legacy-restore"
+    # As it is called, but for the time that it waits.
+    program.write_text(program.read_text().replace('"$@"', "--noflush -w 1"))
+    monkeypatch.setenv("PATH", f"{log.parent}:{os.environ['PATH']}")
     with node_namespace():
         load_foreign("legacy")
         Path("/run/xtables.lock").touch()
@@ -244,3 +249,4 @@ def test_a_held_lock_is_named(host: Host, slice_: Slice, monkeypatch: pytest.Mon
             fcntl.flock(lock, fcntl.LOCK_EX)
             with pytest.raises(CommandError, match="held iptables' lock"):
                 rules.converge(host, None, slice_)
+    assert "--noflush -w 30" in log.read_text()
