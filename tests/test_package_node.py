@@ -147,7 +147,5 @@ def test_the_command_writes_it(tmp_path: Path, program: Path) -> None:
 
 def test_its_version(program: Path, python: str) -> None:
     done = isolated(python, program, "--version")
-    if "No module named 'kcompile.apply.main'" in done.stderr:
-        pytest.skip("there is no kcompile.apply.main in this checkout")
     assert (done.returncode, done.stderr) == (0, "")
     assert package.__version__ in done.stdout

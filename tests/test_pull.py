@@ -12,18 +12,23 @@ from cli_runs import process
 from command_line import Answer
 
 PULL = Path(__file__).parent.parent / "docs" / "pull"
-# Says what it was asked; exits with what the file of the command's name says.
+# Says what it was asked; exits with what the file of a word of that has.
 STUB = """\
 import pathlib, sys
 words = sys.argv[1:]
 with open('asked', 'a') as file:
     file.write(' '.join(words) + chr(10))
-code = pathlib.Path('code' + words[-1])
-sys.exit(int(code.read_text()) if code.exists() else 0)
+codes = [path for word in words if '/' not in word and (path := pathlib.Path('code' + word)).exists()]
+sys.exit(int(codes[0].read_text()) if codes else 0)
 """
-APPLIED = "apply repository/bundle --node n1 --yes --confirm-within 300s --require-signature /etc/kcompile/allowed_signers"
+FIRST = (
+    "apply repository/bundle --node n1 --require-signature /etc/kcompile/allowed_signers --dns none"
+)
+PLANNED = f"{FIRST} --exit-code"
+APPLIED = f"{FIRST} --yes --confirm-within 300s"
 CHECKED = "status --node n1"
 CONFIRMED = "apply --confirm"
+ROLLED_BACK = "apply --rollback --yes"
 
 
 class Node:
@@ -34,6 +39,7 @@ class Node:
         self.place = folder / "kcompile-pull"
         self.place.mkdir()
         (self.place / "kcompile.pyz").write_text(STUB)
+        self.answer("--exit-code", 3)
         self.git(folder, "init", "-q", "-b", "main", "upstream")
         self.publish(1)
         self.git(
@@ -54,8 +60,14 @@ class Node:
         self.git(self.folder / "upstream", "add", "-A")
         self.git(self.folder / "upstream", "commit", "-q", "-m", f"{generation}")
 
+    def answer(self, word: str, code: int) -> None:
+        (self.place / f"code{word}").write_text(str(code))
+
     def pull(self) -> Answer:
-        environment = self.environment() | {"KCOMPILE_PULL": str(self.place)}
+        environment = self.environment() | {
+            "KCOMPILE_PULL": str(self.place),
+            "KCOMPILE_OPTIONS": "--dns none",
+        }
         (self.place / "asked").unlink(missing_ok=True)
         return process([PULL / "kcompile-pull", "n1"], self.folder, **environment)
 
@@ -77,31 +89,49 @@ def test_a_new_slice_is_applied_checked_and_confirmed(node: Node) -> None:
         node.publish(generation + 1)
         answer = node.pull()
         assert answer.code == 0, answer.err
-        assert node.asked() == [APPLIED, CHECKED, CONFIRMED]
+        assert node.asked() == [PLANNED, APPLIED, CHECKED, CONFIRMED]
         slice_ = node.place / "repository/bundle/nodes/n1/SLICE.json"
         assert slice_.read_text() == f'{{"generation": {generation + 1}}}'
         assert not (node.place / "failed").exists()
 
 
-@pytest.mark.parametrize("what", ["apply", "status", "check"])
-def test_a_slice_that_fails_is_not_confirmed_nor_tried_again(node: Node, what: str) -> None:
-    broken = {
-        "apply": (node.place / "code/etc/kcompile/allowed_signers", "4"),
-        "status": (node.place / "coden1", "3"),
-        "check": (node.place / "check", "#!/bin/sh\nexit 1\n"),
-    }
-    path, text = broken[what]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)
+def test_where_nothing_would_change_nothing_is_done(node: Node) -> None:
+    node.answer("--exit-code", 0)
+    assert node.pull().code == 0
+    assert node.asked() == [PLANNED]
+
+
+def test_a_slice_that_is_refused_is_asked_about_again(node: Node) -> None:
+    """By then the one who signed it may be allowed to."""
+    node.answer("--exit-code", 1)
+    for _ in range(2):
+        assert node.pull().code == 1
+        assert node.asked() == [PLANNED]
+
+
+@pytest.mark.parametrize(
+    ("word", "asked"),
+    [
+        ("--confirm-within", [PLANNED, APPLIED]),
+        ("status", [PLANNED, APPLIED, CHECKED, ROLLED_BACK]),
+        ("check", [PLANNED, APPLIED, CHECKED, ROLLED_BACK]),
+    ],
+)
+def test_a_slice_that_fails_is_not_confirmed_nor_tried_again(
+    node: Node, word: str, asked: list[str]
+) -> None:
+    if word == "check":
+        (node.place / "check").write_text("#!/bin/sh\nexit 1\n")
+        (node.place / "check").chmod(0o755)
+    else:
+        node.answer(word, 4)
     assert node.pull().code != 0
-    asked = {"apply": [APPLIED], "status": [APPLIED, CHECKED], "check": [APPLIED, CHECKED]}
-    assert node.asked() == asked[what]
+    assert node.asked() == asked
     again = node.pull()
     assert again.code == 1
     assert "this slice failed here before" in again.err
     assert node.asked() == []
-    path.unlink()
+    (node.place / ("check" if word == "check" else f"code{word}")).unlink()
     node.publish(2)
     assert node.pull().code == 0
     assert node.asked()[-1] == CONFIRMED
