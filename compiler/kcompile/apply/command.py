@@ -14,6 +14,7 @@ from kcompile.apply.generations import (
     Installed,
     Journal,
     current,
+    discard,
     generation,
     numbers,
     read_journal,
@@ -27,7 +28,7 @@ from kcompile.apply.slices import Slice
 from kcompile.apply.state import state_path
 from kcompile.apply.steps import Choices, differences
 from kcompile.apply.steps import notices as notices_of
-from kcompile.apply.transaction import Timing, change, recover
+from kcompile.apply.transaction import RolledBackError, Timing, change, recover
 from kcompile.apply.verify import check_generation, read_slice
 
 DONE = 0
@@ -182,13 +183,17 @@ def _go(  # noqa: PLR0913, PLR0917 - what both ways of installing have in common
     if not options.yes:
         _answer(going, there, None, options, ())
         return _exit_code(found, options)
-    if same and before and before.generation == after.generation:
-        goal = there
-    else:
+    goal = there
+    if not (same and before and before.generation == after.generation):
         goal = store(host, wanted) if isinstance(wanted, Slice) else wanted
     timings: Sequence[Timing] = ()
     if goal != there or any(map(is_change, found)):
-        timings = _change(host, there, goal, choices, options)
+        try:
+            timings = _change(host, there, goal, choices, options)
+        except RolledBackError:
+            if goal and goal != there and isinstance(wanted, Slice):
+                discard(host, goal.number)
+            raise
     _answer(going, there, goal, options, timings)
     return DONE
 
@@ -231,7 +236,7 @@ def _recover(host: Host, choices: Choices, *, act: bool) -> tuple[str, ...]:
     journal = read_journal(host)
     if journal and not act:
         return _state_of(host, journal, choices)
-    said = recover(host, choices, tell_progress) if journal else ""
+    said = recover(host, tell_progress) if journal else ""
     return (said,) if said else ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kcompile.apply.failures import RefusedError
@@ -32,10 +32,12 @@ class Installed:
 
 @dataclass(frozen=True)
 class Journal:
-    """An apply on its way: from one generation to another, None where nothing is installed."""
+    """An apply on its way: from one generation to another, None where nothing is installed, and
+    the name server that was chosen before it."""
 
     before: int | None
     after: int | None
+    dns: str
 
 
 def current(host: Host) -> Installed | None:
@@ -115,11 +117,11 @@ def prune(host: Host, keep: int) -> None:
 def read_journal(host: Host) -> Journal | None:
     """The apply that was interrupted, if one was."""
     value = read_state(host, _JOURNAL)
-    return Journal(value["before"], value["after"]) if value else None
+    return Journal(**value) if value else None
 
 
 def write_journal(host: Host, journal: Journal) -> None:
-    write_state(host, _JOURNAL, {"before": journal.before, "after": journal.after})
+    write_state(host, _JOURNAL, asdict(journal))
 
 
 def close_journal(host: Host) -> None:

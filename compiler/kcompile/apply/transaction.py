@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple, Optional, Union
 
+from kcompile.apply import dns
 from kcompile.apply.failures import NodeError
 from kcompile.apply.generations import (
     Installed,
@@ -57,7 +58,9 @@ def change(
 
     Raises RolledBackError or NotRolledBackError, which say what failed.
     """
-    write_journal(host, Journal(_number(before), _number(after)))
+    # Going back is also to the name server that was chosen then.
+    choices_before = Choices(dns=dns.recorded_choice(host))
+    write_journal(host, Journal(_number(before), _number(after), choices_before.dns))
     timings: list[Timing] = []
     try:
         with _handling(_interrupted):
@@ -68,7 +71,7 @@ def change(
     except Exception as error:
         # A bug of ours must not leave half of a change either.
         reason = _reason(error)
-        _go_back(host, before, after, choices, reason, report)
+        _go_back(host, before, after, choices_before, reason, report)
         raise RolledBackError(reason) from error
     close_journal(host)
     if after:
@@ -76,7 +79,7 @@ def change(
     return tuple(timings)
 
 
-def recover(host: Host, choices: Choices, report: Report) -> str:
+def recover(host: Host, report: Report) -> str:
     """Undo what an interrupted apply left behind; says what was done, "" if nothing was.
 
     Raises NotRolledBackError.
@@ -91,7 +94,9 @@ def recover(host: Host, choices: Choices, report: Report) -> str:
         return f"an interrupted apply had come to its end: {_named(there)} is installed"
     before = generation(host, journal.before) if journal.before else None
     after = generation(host, journal.after) if journal.after else None
-    _go_back(host, before, after, choices, "it was interrupted", report)
+    _go_back(host, before, after, Choices(dns=journal.dns), "it was interrupted", report)
+    if after and (before is None or after.number > before.number):
+        discard(host, after.number)
     return f"an interrupted apply was undone: {_named(before)} is installed"
 
 
@@ -119,8 +124,6 @@ def _go_back(  # noqa: PLR0913, PLR0917 - both ends, and what to say
         )
     make_current(host, _number(before))
     close_journal(host)
-    if after and (before is None or after.number > before.number):
-        discard(host, after.number)
 
 
 class _StepError(NodeError):
