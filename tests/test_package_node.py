@@ -19,6 +19,8 @@ from kcompile.apply.package import build_program, install_program
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "compiler" / "kcompile" / "apply").rglob("*.py"))
+CASE = ROOT / "golden" / "article" / "myhttpd" / "expected"
+BUNDLE, NODE = CASE / "bundle", "f16-8-kubernetes03"
 OLDEST = (3, 9)
 MOST = 30_000  # kilobytes of memory
 # What the kernel has counted since the program started, which getrusage has not.
@@ -55,11 +57,13 @@ def oldest_python() -> str | None:
     return None
 
 
-def isolated(python: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def isolated(
+    python: str, *arguments: str | Path, where: Path = ROOT / "tests" / "data"
+) -> subprocess.CompletedProcess[str]:
     """Run as a node does; the folder and the environment are hostile."""
     return subprocess.run(
         [python, "-I", "-S", *arguments],
-        cwd=ROOT / "tests" / "data",
+        cwd=where,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "compiler"), "LC_ALL": "C"},
         capture_output=True,
         text=True,
@@ -145,7 +149,39 @@ def test_the_command_writes_it(tmp_path: Path, program: Path) -> None:
     assert answer.err == "kcompile.pyz/x:1:1: KC603: cannot be written: File exists\n"
 
 
-def test_its_version(program: Path, python: str) -> None:
-    done = isolated(python, program, "--version")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--version"], f"kcompile {package.__version__}"),
+        (["apply", BUNDLE, "--node", NODE, "--root", "."], "nothing was changed; --yes does it"),
+        (["apply", "--help"], "usage: kcompile apply "),
+    ],
+    ids=lambda value: " ".join(map(str, value[:1])) if isinstance(value, list) else "",
+)
+def test_it_is_small_at_work(
+    tmp_path: Path, program: Path, python: str, arguments: list[str | Path], said: str
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux counts a process's memory in /proc")
+    code = (
+        f"import runpy, sys; sys.argv = {['kcompile', *map(str, arguments)]!r}\n"
+        f"try: runpy.run_path({str(program)!r}, run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"{HIGH_WATER}"
+    )
+    done = isolated(python, "-c", code, where=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert package.__version__ in done.stdout
+    *lines, memory = done.stdout.splitlines()
+    assert any(line.startswith(said) for line in lines), lines
+    assert int(memory) < MOST
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--version"], 0), (["apply"], 2), (["nothing"], 2), ([], 2)]
+)
+def test_its_exit_code_is_the_command_s(
+    program: Path, python: str, arguments: list[str], code: int
+) -> None:
+    done = isolated(python, program, *arguments)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
