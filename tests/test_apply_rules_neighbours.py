@@ -219,6 +219,18 @@ def test_a_kube_proxy_of_the_other_flavour_is_seen(host: Host, slice_: Slice) ->
             rules.converge(host, None, slice_, adopt=True)
 
 
+def test_rules_that_iptables_cannot_show_are_not_overlooked(host: Host, slice_: Slice) -> None:
+    needs.requires_both_families("nft")
+    needs.requires("nft")
+    with node_namespace():
+        load_foreign("nft")
+        run("nft", "add rule ip filter INPUT numgen random mod 2 0 accept")
+        before = run("nft", "list ruleset")
+        with pytest.raises(RefusedError, match="table filter of iptables has rules of nft's own"):
+            rules.converge(host, None, slice_)
+        assert run("nft", "list ruleset") == before
+
+
 def test_single_stack_needs_no_ip6tables(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

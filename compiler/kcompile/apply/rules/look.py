@@ -7,9 +7,11 @@ are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kcompile.apply.failures import RefusedError
 from kcompile.apply.host import Host
 from kcompile.apply.rules import flavour, nft, saved
 from kcompile.apply.rules.change import Lines
@@ -20,6 +22,8 @@ from kcompile.apply.rules.text import BUILT_IN, NOTHING, Table, Tables
 _TABLES = ("filter", "mangle", "nat")  # where kcompile's, and a kube-proxy's, chains are
 _FEW = 100  # chains; reading each by itself costs about 10 ms
 _EMPTY = digest([])
+_HIDDEN = re.compile(r"^# Table `(filter|nat|mangle)' is incompatible", re.MULTILINE)
+_NFT_FAMILIES = {4: "ip", 6: "ip6"}
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,16 @@ class Seen:
 
 
 def see_all(host: Host, kind: str, family: int) -> Seen:
-    """Everything, read by iptables-save."""
-    return Seen(saved.tables(flavour.save(host, kind, family)), {})
+    """Everything, read by iptables-save. Raises RefusedError if that does not show it all."""
+    text = flavour.save(host, kind, family)
+    hidden = _HIDDEN.search(text)
+    if hidden:
+        raise RefusedError(
+            f"table {hidden[1]} of {flavour.STEMS[family]} has rules of nft's own that iptables"
+            f" cannot show: move them to another table (nft list table"
+            f" {_NFT_FAMILIES[family]} {hidden[1]} shows them)"
+        )
+    return Seen(saved.tables(text), {})
 
 
 def see_changed(host: Host, family: int, installed: Tables, known: Digests, after: Tables) -> Seen:
