@@ -227,6 +227,17 @@ def test_status_finds_an_edited_file_and_apply_mends_it(image: Image) -> None:
     assert image.current() == "generations/1"
 
 
+def test_a_unit_of_the_operators_is_not_replaced(image: Image) -> None:
+    bundle = image.build(1)
+    unit = image.root / "etc/systemd/system/kcompile-listen.service"
+    unit.write_text("[Service]\nExecStart=/bin/true\n")
+    before = image.files()
+    answer = image.apply(bundle, "--yes")
+    assert answer.code == 1
+    assert "kcompile-listen.service is there and was not written by kcompile" in answer.err
+    assert {*image.files()} - {*before} <= {"var/lib/kcompile/lock"}
+
+
 def test_an_interrupted_apply_is_undone_by_the_next(image: Image) -> None:
     one, two = image.build(1), image.build(2)
     assert image.apply(one, "--yes").code == 0

@@ -26,7 +26,7 @@ from kcompile.apply.show import as_text, listed, print_answer, tell, tell_progre
 from kcompile.apply.signature import check_signature, required_signers
 from kcompile.apply.slices import Slice
 from kcompile.apply.state import state_path
-from kcompile.apply.steps import Choices, differences
+from kcompile.apply.steps import Choices, differences, refuse
 from kcompile.apply.steps import notices as notices_of
 from kcompile.apply.transaction import RolledBackError, Timing, change, recover
 from kcompile.apply.verify import check_generation, read_slice
@@ -183,6 +183,7 @@ def _go(  # noqa: PLR0913, PLR0917 - what both ways of installing have in common
     if not options.yes:
         _answer(going, there, None, options, ())
         return _exit_code(found, options)
+    refuse(host, after)
     goal = there
     if not (same and before and before.generation == after.generation):
         goal = store(host, wanted) if isinstance(wanted, Slice) else wanted

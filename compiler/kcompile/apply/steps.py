@@ -65,6 +65,12 @@ def _removal(host: Host, before: Before, choices: Choices) -> tuple[Step, ...]:
     )
 
 
+def refuse(host: Host, after: After) -> None:
+    """Raises RefusedError for what a step would refuse, before any is taken. What the other parts
+    refuse, they do when they look for differences."""
+    units.refuse(host, after)
+
+
 def notices(host: Host, before: Before, after: After) -> tuple[str, ...]:
     """What the operator should know, and which nothing is done about."""
     return (*network.notices(host, before, after), *conntrack.notices(host, before, after))

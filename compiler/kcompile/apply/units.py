@@ -46,12 +46,18 @@ def differences(host: Host, before: Slice | None, after: Slice | None) -> tuple[
     return tuple(found)
 
 
+def refuse(host: Host, after: Slice | None) -> None:
+    """Raises RefusedError where a file of somebody else's has the place of one of ours."""
+    new = _files(host, after)
+    for path, _ in _wrong(new):
+        _refuse(host, path, new)
+
+
 def extend(host: Host, before: Slice | None, after: Slice | None) -> None:
     """What `after` needs, and nothing taken away. Raises RefusedError for files of others."""
+    refuse(host, after)
     new = _files(host, after)
     wrong = [path for path, _ in _wrong(new)]
-    for path in wrong:
-        _refuse(host, path, new)
     if wrong:
         _remember_folders(host, [*_files(host, before), *new])
     for path in wrong:
