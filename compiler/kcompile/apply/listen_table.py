@@ -24,6 +24,10 @@ class Where(NamedTuple):
     address: str
     port: int
 
+    def stated_address(self) -> str:
+        """As a place has it: "" for all."""
+        return "" if self.address == _ALL[self.family] else self.address
+
 
 def listening() -> Mapping[Where, frozenset[int]]:
     """The inodes of all that listens."""

@@ -122,8 +122,12 @@ def _stop_all(host: Host, *, forget: bool) -> None:
 def _of_file(installed: str, text: str, wanted: Mapping[Place, Use]) -> Iterator[Difference]:
     if installed == text:
         return
-    action = "remove" if not text else "change" if installed else "add"
-    yield Difference("listeners", action, FILE, "is not what is wanted")
+    if not text:
+        yield Difference("listeners", "remove", FILE, "there is nothing to hold")
+    elif installed:
+        yield Difference("listeners", "change", FILE, "is not what is wanted")
+    else:
+        yield Difference("listeners", "add", FILE, "is not there")
     for place, old in sorted(_places(installed).items()):
         new = wanted.get(place)
         if new and new != old:
@@ -143,7 +147,7 @@ def _of_daemon(
     if daemon is None:
         yield Difference("listeners", "add", "kcompile listen", "does not run")
     elif not wanted:
-        yield Difference("listeners", "remove", "kcompile listen", "runs for nothing")
+        yield Difference("listeners", "remove", "kcompile listen", "runs with nothing to hold")
     elif daemon.version != __version__:
         detail = f"is of {daemon.version!a}, this is {__version__}"
         yield Difference("listeners", "change", "kcompile listen", detail)
@@ -167,7 +171,7 @@ def _of_ports(daemon: Running | None, wanted: Mapping[Place, Use]) -> Iterator[D
         yield _missing(place, [others.get(inode, "") for inode in by_port.get(place.port, ())])
     for where in sorted(where for where, sockets in table.items() if sockets & own):
         if where not in looked_at:
-            name = f"{where.port}/TCP of {where.address}"
+            name = port_name(Place("TCP", where.family, where.stated_address(), where.port))
             yield Difference("listeners", "remove", name, "is held for nothing")
 
 
