@@ -165,6 +165,7 @@ def test_rules_that_do_not_mean_the_plan_are_our_bug(run: Run) -> None:
         (["nothing"], {"yaml", "jinja2", "jsonschema", "jsonschema_rs", "kcompile.pipeline"}),
         (["get", "services"], {"jinja2", "jsonschema", "jsonschema_rs", "kcompile.pipeline"}),
         (["describe", "nodes"], {"jinja2", "jsonschema", "jsonschema_rs", "kcompile.pipeline"}),
+        (["apply", "--help"], {"yaml", "jinja2", "jsonschema", "jsonschema_rs", "kcompile.load"}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
