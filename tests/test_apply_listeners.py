@@ -182,6 +182,17 @@ def test_a_killed_daemon_is_no_reason_not_to_remove(host: Host, a: Slice) -> Non
     assert [path for path in host.root.rglob("*") if not path.is_dir()] == []
 
 
+def test_a_daemon_that_hangs_is_replaced(host: Host, a: Slice, b: Slice) -> None:
+    converge(host, None, a)
+    first = pid(host)
+    os.kill(first, signal.SIGSTOP)
+    release(host, a, b)
+    assert ports() == {"30000", "32000"}
+    assert pid(host) != first
+    converge(host, a, b)
+    assert differences(host, b, b) == ()
+
+
 @pytest.mark.parametrize("text", ["", "broken", NOTHING, B, A + " "])
 @pytest.mark.parametrize("told", [False, True])
 def test_a_file_that_somebody_changed(host: Host, a: Slice, text: str, *, told: bool) -> None:

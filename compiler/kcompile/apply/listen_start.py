@@ -3,12 +3,14 @@ pid file."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from kcompile.apply.failures import CommandError
 from kcompile.apply.host import SEARCH_PATH, Host
@@ -23,6 +25,7 @@ PID_FILE = "/run/kcompile-listen/pid"
 LOG = "/var/log/kcompile-listen.log"
 
 PATIENCE = 20.0  # seconds, for a daemon to start, read its file or stop
+_ANSWER = 3.0  # seconds, for a daemon that runs to do what a signal says
 _NAP = 0.02  # seconds
 _LAST_WORDS = 2000  # characters of its log that are shown
 
@@ -46,12 +49,16 @@ def start(host: Host, digest: str) -> Running:
 
 
 def reload(host: Host, digest: str) -> Running:
-    """Have the daemon read its file again, which is of that digest."""
+    """Have the daemon read its file again, which is of that digest. One that hangs is replaced."""
     daemon = alive(host)
     if daemon:
         # What systemctl reload does, which does not wait for the end (Type=notify).
-        os.kill(daemon.pid, signal.SIGHUP)
-    return _wait(host, lambda: _has_read(host, digest), "has not read its file again")
+        _signal(daemon, signal.SIGHUP)
+        answered = _within(_ANSWER, lambda: _has_read(host, digest))
+        if answered:
+            return answered
+        stop(host)
+    return start(host, digest)
 
 
 def stop(host: Host) -> None:
@@ -63,10 +70,9 @@ def stop(host: Host) -> None:
         daemon = alive(host)
         if daemon is None:
             return
-        os.kill(daemon.pid, signal_)
-        until = time.monotonic() + PATIENCE / 4
-        while alive(host) and time.monotonic() < until:
-            time.sleep(_NAP)
+        _signal(daemon, signal_)
+        if _within(_ANSWER, lambda: not alive(host)):
+            return
     if alive(host):
         raise CommandError("kcompile listen cannot be stopped")
 
@@ -86,9 +92,27 @@ def command(host: Host) -> list[str]:
     return [*python, "-c", code, *words]
 
 
+def _signal(daemon: Running, signal_: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        os.kill(daemon.pid, signal_)
+
+
 def _has_read(host: Host, digest: str) -> Running | None:
     daemon = alive(host)
     return daemon if daemon and daemon.read == digest else None
+
+
+_Found = TypeVar("_Found")
+
+
+def _within(seconds: float, found: Callable[[], _Found]) -> _Found:
+    """What is there in the end."""
+    until = time.monotonic() + seconds
+    while True:
+        answer = found()
+        if answer or time.monotonic() > until:
+            return answer
+        time.sleep(_NAP)
 
 
 def _wait(host: Host, there: Callable[[], Running | None], what: str, pid: int = 0) -> Running:
