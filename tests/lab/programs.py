@@ -39,6 +39,12 @@ def count(*programs):
                 run = (f'echo {program} "$@" >>{LOG}', f'exec {real} "$@"')
                 write(f"/usr/{name}/{program}", *run)
 
+def plain():
+    for name in FOLDERS:
+        for program in os.listdir(f"/usr/{name}"):
+            if not os.path.islink(f"/usr/{name}/{program}"):
+                mend(program)
+
 def mend(program):
     for name in FOLDERS:
         place, real = f"/usr/{name}/{program}", f"{REAL}/{name}/{program}"
@@ -60,7 +66,7 @@ def spoil(program, fault):
             if fault != "missing":
                 write(place, *words[fault])
 
-{"farm": farm, "count": count, "mend": mend, "spoil": spoil}[sys.argv[1]](*sys.argv[2:])
+{"farm": farm, "count": count, "plain": plain, "mend": mend, "spoil": spoil}[sys.argv[1]](*sys.argv[2:])
 """
 # Besides everything in /usr/sbin; a script for each of /usr/bin would run itself.
 _COUNTED = ("ip", "ss", "dig", "unshare", "nsenter", "ssh-keygen", "systemctl", "systemd-run")
@@ -83,6 +89,9 @@ class Programs:
         """The lines of commands that ran, and forget them."""
         script = f"cat {LOG} 2>/dev/null; rm -f {LOG}"
         return tuple(self.cluster.on_host(self.node, ["sh", "-c", script]).out.splitlines())
+
+    def stop_counting(self) -> None:
+        self._do("plain")
 
     def spoil(self, program: str, fault: Fault) -> None:
         self._do("spoil", program, fault)

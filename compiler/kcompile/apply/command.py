@@ -205,8 +205,8 @@ def _change(
     if options.confirm_within is None or goal is None or not host.live:
         return change(host, there, goal, choices, tell_progress)
     number = there.number if there else None
-    confirm.expect(host, goal.number, number, options.confirm_within)
     try:
+        confirm.expect(host, goal.number, number, options.confirm_within)
         timings = change(host, there, goal, choices, tell_progress)
     except BaseException:
         confirm.forget(host)

@@ -13,7 +13,7 @@ from pathlib import Path
 from kcompile import __version__
 from kcompile.apply import command, listen
 from kcompile.apply.confirm import expired
-from kcompile.apply.failures import NodeError, RefusedError
+from kcompile.apply.failures import CommandError, NodeError, RefusedError
 from kcompile.apply.host import Host
 from kcompile.apply.lock import locked
 from kcompile.apply.show import tell
@@ -42,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - a wa
     except NotRolledBackError as error:
         tell(f"kcompile: {error}")
         return EXIT_NOT_ROLLED_BACK
+    except CommandError as error:
+        # A change that has begun goes back, and says so: this came before any.
+        tell(f"kcompile: {error}")
+        tell("kcompile: nothing was changed")
+        return EXIT_REFUSED
     except NodeError as error:
         tell(f"kcompile: {error}")
         return EXIT_REFUSED

@@ -52,7 +52,7 @@ def converge(
     if plan is None:
         return Timings()
     if after is not None:
-        refuse_other_flavour(host, plan.originals)
+        _refuse_other_flavour(host, plan)
     if plan.originals != read_originals(host):
         write_originals(host, plan.originals)
     read_back = time.perf_counter() - start
@@ -70,6 +70,15 @@ def converge(
     if after is None:
         forget(host)
     return timings
+
+
+def _refuse_other_flavour(host: Host, plan: Plan) -> None:
+    try:
+        refuse_other_flavour(host, plan.originals)
+    except CommandError:
+        # Who goes back may do so because just this program is broken: then there is nothing to do.
+        if plan.changes:
+            raise
 
 
 def _converge_legacy(host: Host, plan: Plan, read_back: float) -> Timings:

@@ -78,7 +78,7 @@ def _restore(host: Host, family: int, lines: Sequence[str], within: tuple[str, .
         )
     if done.status:
         said = f"{done.err.strip()}{_line(done.err, lines)}"
-        raise CommandError(f"{program} failed with exit status {done.status}: {said}")
+        raise CommandError(f"{' '.join(argv)} failed with exit status {done.status}: {said}")
 
 
 def _line(said: str, lines: Sequence[str]) -> str:
