@@ -247,7 +247,7 @@ def test_an_interrupted_apply_is_undone_by_the_next(image: Image) -> None:
     state = image.root / "var/lib/kcompile"
     (state / "current").unlink()
     (state / "current").symlink_to("generations/1")
-    (state / "journal.json").write_text('{"before": 1, "after": 2, "dns": "none"}')
+    (state / "journal.json").write_text('{"before": 1, "after": 2, "dns": "none", "fresh": true}')
     answer = image("status")
     assert answer.code == 3
     assert answer.out.startswith("an apply was interrupted; ")

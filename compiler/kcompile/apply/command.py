@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kcompile.apply import confirm, resolv
+from kcompile.apply import confirm, dns, resolv
 from kcompile.apply.difference import Difference, is_change
 from kcompile.apply.failures import RefusedError
 from kcompile.apply.generations import (
@@ -16,7 +16,8 @@ from kcompile.apply.generations import (
     current,
     discard,
     generation,
-    numbers,
+    mend,
+    one_before,
     read_journal,
     store,
 )
@@ -28,7 +29,7 @@ from kcompile.apply.slices import Slice
 from kcompile.apply.state import state_path
 from kcompile.apply.steps import Choices, differences, refuse
 from kcompile.apply.steps import notices as notices_of
-from kcompile.apply.transaction import RolledBackError, Timing, change, recover
+from kcompile.apply.transaction import Timing, change, recover
 from kcompile.apply.verify import check_generation, read_slice
 
 DONE = 0
@@ -61,6 +62,8 @@ def apply(host: Host, bundle: Path, node: str, choices: Choices, options: Option
     """Install a node's slice of a bundle. Changes nothing unless `yes`."""
     wanted = read_slice(bundle, node)
     notices = _check_signature(host, wanted, options.signers)
+    if options.yes and mend(host, wanted):
+        notices += ("the installed generation's own files had been changed; they are as they were",)
     notices += _recover(host, choices, act=options.yes)
     confirm.refuse_pending(host)
     there = current(host)
@@ -80,17 +83,17 @@ def roll_back(host: Host, number: int | None, choices: Choices, options: Options
     there = current(host)
     waiting = confirm.pending(host)
     if waiting and there and waiting.number == there.number and number is None:
-        # Back to where it came from: the number below may be one that was left before, too.
-        if options.yes:
-            return _leave_unconfirmed(host, waiting, choices)
-        number = waiting.before
-    older = [each for each in numbers(host) if there and each < there.number]
-    if number is None and not older:
+        # Back to where it came from, and be that to nothing.
+        back = generation(host, waiting.before) if waiting.before else None
+        return _leave_for(host, there, back, Choices(dns=waiting.dns), options, notices)
+    if number is None and there:
+        number = one_before(host, there.number)
+    if number is None:
         raise RefusedError("there is no generation before the installed one")
-    wanted = generation(host, older[-1] if number is None else number)
+    done = _go(host, there, generation(host, number), choices, options, notices)
     if options.yes:
         confirm.forget(host)
-    return _go(host, there, wanted, choices, options, notices)
+    return done
 
 
 def restore(host: Host, choices: Choices) -> int:
@@ -98,8 +101,8 @@ def restore(host: Host, choices: Choices) -> int:
     for notice in _recover(host, choices, act=True):
         tell(notice)
     waiting = confirm.pending(host)
-    if waiting and confirm.is_from_another_boot(waiting):
-        return _leave_unconfirmed(host, waiting, choices)
+    if waiting and confirm.is_over(waiting):
+        return _leave_unconfirmed(host, waiting)
     there = current(host)
     if there is None:
         tell("nothing is installed")
@@ -111,6 +114,11 @@ def restore(host: Host, choices: Choices) -> int:
 
 def keep(host: Host) -> int:
     """Confirm the generation that waits for it."""
+    if read_journal(host):
+        raise RefusedError(
+            "an apply was interrupted before there was anything to confirm: kcompile apply"
+            " --restore ends it"
+        )
     tell(f"generation {confirm.confirm(host)} stays")
     return DONE
 
@@ -122,7 +130,7 @@ def leave(host: Host, number: int, choices: Choices) -> int:
     waiting = confirm.pending(host)
     if waiting is None or waiting.number != number:
         return DONE
-    return _leave_unconfirmed(host, waiting, choices)
+    return _leave_unconfirmed(host, waiting)
 
 
 def status(host: Host, node: str | None, choices: Choices, *, as_json: bool) -> int:
@@ -152,11 +160,18 @@ def remove(host: Host, node: str | None, choices: Choices, options: Options) -> 
         if options.yes:
             _forget_everything(host)
         return DONE
+    done = _take_away(host, there, choices, options, notices)
+    if options.yes:
+        _forget_everything(host)
+    return done
+
+
+def _take_away(
+    host: Host, there: Installed, choices: Choices, options: Options, notices: tuple[str, ...]
+) -> int:
     found = differences(host, there.slice, None, choices)
     timings = change(host, there, None, choices, tell_progress) if options.yes else ()
     _answer(Change(there.slice, None, found, notices), there, None, options, timings)
-    if options.yes:
-        _forget_everything(host)
     return _exit_code(found, options)
 
 
@@ -186,31 +201,47 @@ def _go(  # noqa: PLR0913, PLR0917 - what both ways of installing have in common
     refuse(host, after)
     goal = there
     if not (same and before and before.generation == after.generation):
-        goal = store(host, wanted) if isinstance(wanted, Slice) else wanted
+        replaces = there.number if there else None
+        goal = store(host, wanted, replaces) if isinstance(wanted, Slice) else wanted
+    fresh = goal != there and isinstance(wanted, Slice)
     timings: Sequence[Timing] = ()
     if goal != there or any(map(is_change, found)):
         try:
-            timings = _change(host, there, goal, choices, options)
-        except RolledBackError:
-            if goal and goal != there and isinstance(wanted, Slice):
+            timings = _change(host, there, goal, choices, options, fresh=fresh)
+        except BaseException:
+            # What is between both needs it, to go on from there.
+            if goal and fresh and read_journal(host) is None:
                 discard(host, goal.number)
             raise
     _answer(going, there, goal, options, timings)
     return DONE
 
 
-def _change(
-    host: Host, there: Installed | None, goal: Installed | None, choices: Choices, options: Options
+def _change(  # noqa: PLR0913 - both ends, and how
+    host: Host,
+    there: Installed | None,
+    goal: Installed | None,
+    choices: Choices,
+    options: Options,
+    *,
+    fresh: bool,
 ) -> Sequence[Timing]:
     if options.confirm_within is None or goal is None or not host.live:
-        return change(host, there, goal, choices, tell_progress)
-    number = there.number if there else None
+        return change(host, there, goal, choices, tell_progress, fresh=fresh)
+    waiting = confirm.Pending(
+        goal.number,
+        there.number if there else None,
+        options.confirm_within,
+        confirm.boot_id(),
+        dns=dns.recorded_choice(host),
+    )
     try:
-        confirm.expect(host, goal.number, number, options.confirm_within)
-        timings = change(host, there, goal, choices, tell_progress)
+        confirm.expect(host, waiting)
+        timings = change(host, there, goal, choices, tell_progress, fresh=fresh)
     except BaseException:
         confirm.forget(host)
         raise
+    confirm.start_clock(host, waiting)
     tell(
         f"generation {goal.number} goes back in {options.confirm_within:g} seconds"
         " unless you run: kcompile apply --confirm"
@@ -218,14 +249,30 @@ def _change(
     return timings
 
 
-def _leave_unconfirmed(host: Host, waiting: confirm.Pending, choices: Choices) -> int:
-    there = current(host)
+def _leave_unconfirmed(host: Host, waiting: confirm.Pending) -> int:
+    before = generation(host, waiting.before) if waiting.before else None
+    change(host, current(host), before, Choices(dns=waiting.dns), tell_progress)
+    # Not before: what is killed on the way must still go back at the next boot.
     confirm.forget(host)
-    if there and there.number == waiting.number:
-        before = generation(host, waiting.before) if waiting.before else None
-        change(host, there, before, choices, tell_progress)
-        tell(f"generation {waiting.number} was not confirmed: {_title(before)}")
+    tell(f"generation {waiting.number} was not confirmed: {_title(before)}")
     return DONE
+
+
+def _leave_for(  # noqa: PLR0913, PLR0917 - as _go, with nothing as a place to go
+    host: Host,
+    there: Installed,
+    back: Installed | None,
+    choices: Choices,
+    options: Options,
+    notices: tuple[str, ...],
+) -> int:
+    if back:
+        done = _go(host, there, back, choices, options, notices)
+    else:
+        done = _take_away(host, there, choices, options, notices)
+    if options.yes:
+        confirm.forget(host)
+    return done
 
 
 def _check_signature(host: Host, wanted: Slice, asked: Path | None) -> tuple[str, ...]:
@@ -238,6 +285,11 @@ def _recover(host: Host, choices: Choices, *, act: bool) -> tuple[str, ...]:
     if journal and not act:
         return _state_of(host, journal, choices)
     said = recover(host, tell_progress) if journal else ""
+    waiting = confirm.pending(host)
+    there = current(host) if waiting and act else None
+    if waiting and act and (there is None or there.number != waiting.number):
+        # It was undone, or killed before it began: nothing is left to confirm.
+        confirm.forget(host)
     return (said,) if said else ()
 
 

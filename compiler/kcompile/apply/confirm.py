@@ -8,31 +8,53 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kcompile.apply.failures import RefusedError
+from kcompile.apply.generations import is_number
 from kcompile.apply.host import Host
+from kcompile.apply.lock import locked
 from kcompile.apply.package import install_program, program
-from kcompile.apply.state import drop_state, read_state, write_state
+from kcompile.apply.state import damaged, drop_state, read_state, write_state
 
 _PENDING = "pending.json"
+_STRANGE = "it does not say what kcompile writes there"
+_FOREVER = float("inf")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A generation that waits for its confirmation, and where to go without one."""
+    """A generation that waits for its confirmation, and where to go without one. The deadline is
+    of the clock that starts with the machine; None until the change is done. `dns` is the name
+    server of before."""
 
     number: int
     before: int | None
     seconds: float
     boot: str
+    deadline: float | None = None
+    dns: str = "auto"
 
 
 def pending(host: Host) -> Pending | None:
     value = read_state(host, _PENDING)
-    return Pending(**value) if value else None
+    if not value:
+        return None
+    try:
+        waiting = Pending(**value)
+    except TypeError:
+        raise damaged(host, _PENDING, _STRANGE) from None
+    times = (waiting.seconds, waiting.deadline or 0.0)
+    if not (
+        is_number(waiting.number)
+        and (waiting.before is None or is_number(waiting.before))
+        and all(type(each) in {int, float} for each in times)
+        and all(isinstance(each, str) for each in (waiting.boot, waiting.dns))
+    ):
+        raise damaged(host, _PENDING, _STRANGE)
+    return waiting
 
 
 def refuse_pending(host: Host) -> None:
@@ -44,20 +66,19 @@ def refuse_pending(host: Host) -> None:
         )
 
 
-def expect(host: Host, number: int, before: int | None, seconds: float) -> None:
+def expect(host: Host, waiting: Pending) -> None:
     """From here on a generation must be confirmed; the watch is on its way before the change."""
-    write_state(
-        host,
-        _PENDING,
-        {"number": number, "before": before, "seconds": seconds, "boot": boot_id()},
-    )
+    number = waiting.number
+    write_state(host, _PENDING, asdict(waiting))
     install_program(host)
     argv = [*program(host), "apply", "--watch", str(number)]
     if host.root != Path("/"):
         argv += ["--root", str(host.root), "--live"]
     if Path("/run/systemd/system").is_dir():
-        # A unit of its own: what ends the session's processes does not end it.
-        host.run(["systemd-run", "--quiet", "--collect", f"--unit=kcompile-watch-{number}", *argv])
+        # A unit of its own: what ends the session's processes does not end it. Of a name of its
+        # own: the watch of an earlier try may not have noticed yet that it is over.
+        unit = f"--unit=kcompile-watch-{number}-{os.getpid()}"
+        host.run(["systemd-run", "--quiet", "--collect", unit, *argv])
         return
     subprocess.Popen(
         argv,
@@ -68,6 +89,12 @@ def expect(host: Host, number: int, before: int | None, seconds: float) -> None:
         cwd="/",
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
+
+
+def start_clock(host: Host, waiting: Pending) -> None:
+    """The change is done: the time runs from here on."""
+    deadline = time.monotonic() + waiting.seconds
+    write_state(host, _PENDING, asdict(replace(waiting, deadline=deadline)))
 
 
 def confirm(host: Host) -> int:
@@ -84,19 +111,27 @@ def forget(host: Host) -> None:
 
 
 def expired(host: Host, number: int) -> bool:
-    """Wait out the time; whether the generation is unconfirmed then. Holds no lock."""
-    waiting = pending(host)
-    deadline = time.monotonic() + (waiting.seconds if waiting else 0)
-    while waiting and waiting.number == number and time.monotonic() < deadline:
+    """Wait out the time; whether the generation is unconfirmed then. Holds no lock while it waits.
+
+    Without a deadline, apply is at work, which has the lock, or was killed.
+    """
+    with locked(host, changes=False, patience=_FOREVER):
+        first = pending(host)
+    if first is None or first.number != number:
+        return False
+    while first.deadline is not None and time.monotonic() < first.deadline:
         time.sleep(0.1)
-        waiting = pending(host)
-    return waiting is not None and waiting.number == number
+        if pending(host) != first:
+            return False
+    return True
 
 
 def boot_id() -> str:
     return _BOOT_ID.read_text().strip()
 
 
-def is_from_another_boot(waiting: Pending) -> bool:
-    """Whether the machine started anew meanwhile: nobody waits any more."""
-    return waiting.boot != boot_id()
+def is_over(waiting: Pending) -> bool:
+    """Whether nobody waits any more: the machine started anew, or the watch was killed."""
+    if waiting.boot != boot_id():
+        return True
+    return waiting.deadline is not None and time.monotonic() > waiting.deadline

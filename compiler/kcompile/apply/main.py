@@ -183,12 +183,14 @@ def _apply(options: argparse.Namespace) -> int:
     if options.watch is not None:
         if not expired(host, options.watch):
             return 0
-        with locked(host):
+        with locked(host, changes=True, patience=float("inf")):
             return command.leave(host, options.watch, choices)
     instead = options.confirm or options.restore or options.rollback is not None
     if bool(options.bundle) == bool(instead):
         options.parser.error("either a bundle, or one of --confirm, --rollback, --restore")
-    with locked(host):
+    if options.confirm_within and not host.live:
+        options.parser.error("--confirm-within is for a node that runs, not for an image")
+    with locked(host, changes=options.yes or options.confirm or options.restore):
         if options.confirm:
             return command.keep(host)
         if options.restore:
@@ -200,14 +202,14 @@ def _apply(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     host = _host(options)
-    with locked(host):
+    with locked(host, changes=False):
         return command.status(host, options.node, Choices(), as_json=options.json)
 
 
 def _remove(options: argparse.Namespace) -> int:
     host = _host(options)
     acts = command.Options(options.yes, options.exit_code, options.json)
-    with locked(host):
+    with locked(host, changes=options.yes):
         return command.remove(host, options.node, Choices(), acts)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from kcompile.apply.failures import RefusedError
 from kcompile.apply.host import Host
 
 STATE = "/var/lib/kcompile"
@@ -18,13 +20,26 @@ def state_path(host: Host, name: str = "") -> Path:
 
 
 def read_state(host: Host, name: str) -> dict[str, Any]:
-    """What a part remembered; {} if nothing."""
+    """What a part remembered; {} if nothing. Raises RefusedError for what no kcompile wrote."""
     try:
-        text = state_path(host, name).read_text("utf-8")
+        value = json.loads(state_path(host, name).read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    value: dict[str, Any] = json.loads(text)
+    except OSError as error:
+        raise damaged(host, name, error.strerror or "it cannot be read") from None
+    except (ValueError, RecursionError):
+        raise damaged(host, name, "it is not JSON") from None
+    if not isinstance(value, dict):
+        raise damaged(host, name, "it is not an object")
     return value
+
+
+def damaged(host: Host, name: str, why: str) -> RefusedError:
+    """What a file of the state that nobody can use means for the operator."""
+    return RefusedError(
+        f"{state_path(host, name)} is damaged: {why}; move it away and run kcompile apply"
+        " --restore, which brings back what is installed"
+    )
 
 
 def write_state(host: Host, name: str, value: dict[str, Any]) -> None:
@@ -45,12 +60,18 @@ def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
     """The same for what is no text."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.kcompile-new")
-    with staged.open("wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    staged.replace(path)
+    try:
+        with staged.open("wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            staged.unlink()
+        # A full disk names no file by itself.
+        raise OSError(error.errno, error.strerror, str(path)) from None
     sync_folder(path.parent)
 
 

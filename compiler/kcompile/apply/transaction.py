@@ -51,31 +51,38 @@ class _InterruptedError(NodeError):
     pass
 
 
-def change(
-    host: Host, before: Installed | None, after: Installed | None, choices: Choices, report: Report
+def change(  # noqa: PLR0913 - both ends, what was chosen, and whom to tell
+    host: Host,
+    before: Installed | None,
+    after: Installed | None,
+    choices: Choices,
+    report: Report,
+    *,
+    fresh: bool = False,
 ) -> tuple[Timing, ...]:
-    """Take the node from one generation to another, or leave it where it was.
+    """Take the node from one generation to another, or leave it where it was. A `fresh` one was
+    never installed: it is forgotten with an interrupted apply.
 
     Raises RolledBackError or NotRolledBackError, which say what failed.
     """
     # Going back is also to the name server that was chosen then.
     choices_before = Choices(dns=dns.recorded_choice(host))
-    write_journal(host, Journal(_number(before), _number(after), choices_before.dns))
+    write_journal(host, Journal(_number(before), _number(after), choices_before.dns, fresh))
     timings: list[Timing] = []
-    try:
-        with _handling(_interrupted):
+    with _handling(_interrupted):
+        try:
             for timing in _run(steps(host, _of(before), _of(after), choices)):
                 report(f"{timing.step}: {timing.seconds:.2f} s")
                 timings.append(timing)
             make_current(host, _number(after))
-    except Exception as error:
-        # A bug of ours must not leave half of a change either.
-        reason = _reason(error)
-        _go_back(host, before, after, choices_before, reason, report)
-        raise RolledBackError(reason) from error
+        except Exception as error:
+            # A bug of ours must not leave half of a change either.
+            reason = _reason(error)
+            _go_back(host, before, after, choices_before, reason, report)
+            raise RolledBackError(reason) from error
     close_journal(host)
     if after:
-        prune(host, after.number)
+        prune(host, after.number, _number(before))
     return tuple(timings)
 
 
@@ -95,7 +102,7 @@ def recover(host: Host, report: Report) -> str:
     before = generation(host, journal.before) if journal.before else None
     after = generation(host, journal.after) if journal.after else None
     _go_back(host, before, after, Choices(dns=journal.dns), "it was interrupted", report)
-    if after and (before is None or after.number > before.number):
+    if after and journal.fresh:
         discard(host, after.number)
     return f"an interrupted apply was undone: {_named(before)} is installed"
 
@@ -117,13 +124,17 @@ def _go_back(  # noqa: PLR0913, PLR0917 - both ends, and what to say
                 list(_run((step,)))
             except Exception as error:  # noqa: BLE001, PERF203 - each step, bugs included
                 failed.append(_reason(error))
+        if not failed:
+            try:
+                make_current(host, _number(before))
+                close_journal(host)
+            except OSError as error:
+                failed.append(_reason(error))
     if failed:
         raise NotRolledBackError(
             f"{reason}; and going back to {_named(before)} failed: {'; '.join(failed)}."
             " Mend that and run kcompile apply --restore, which goes on from here"
         )
-    make_current(host, _number(before))
-    close_journal(host)
 
 
 class _StepError(NodeError):
@@ -147,10 +158,15 @@ def _run(work: tuple[Step, ...]) -> Iterator[Timing]:
 def _reason(error: Exception) -> str:
     if isinstance(error, NodeError):
         return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"{type(error).__name__}: {error}"
 
 
 def _interrupted(number: int, _frame: FrameType | None) -> None:
+    # Once is enough: the second Ctrl-C of an impatient operator must not stop the going back.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise _InterruptedError(f"interrupted by {signal.Signals(number).name}")
 
 
