@@ -10,7 +10,7 @@ FAULTS: tuple[Fault, ...] = ("missing", "exit 1", "hangs")
 LOG = "/var/log/programs"
 _SCRIPT = """
 import os, subprocess, sys
-REAL, LOG = "/run/real", "/var/log/programs"
+REAL, LOG, TURNS = "/run/real", "/var/log/programs", "/run/turns"
 FOLDERS = ("sbin", "bin")
 
 def farm():
@@ -31,12 +31,17 @@ def write(place, *lines):
         print("#!/bin/sh", *lines, sep="\\n", file=script)
     os.chmod(place, 0o755)
 
+def real_of(name, program):
+    real = f"{REAL}/{name}/{program}"
+    # /sbin/ip is /bin/ip: once through a script is enough.
+    link = os.readlink(real) if os.path.islink(real) else ""
+    return f"{REAL}/bin/{program}" if link in (f"/bin/{program}", f"/usr/bin/{program}") else real
+
 def count(*programs):
     for name in FOLDERS:
         for program in os.listdir(f"/usr/{name}"):
             if program in programs or (name == "sbin" and not programs):
-                real = f"{REAL}/{name}/{program}"
-                run = (f'echo {program} "$@" >>{LOG}', f'exec {real} "$@"')
+                run = (f'echo {program} "$@" >>{LOG}', f'exec {real_of(name, program)} "$@"')
                 write(f"/usr/{name}/{program}", *run)
 
 def plain():
@@ -53,20 +58,33 @@ def mend(program):
         if os.path.lexists(real):
             os.symlink(real, place)
 
+WORDS = {
+    "exit 1": ("echo it is broken >&2", "exit 1"),
+    "hangs": ("exec /run/real/bin/sleep 1000",),
+}
+
+def spoil_once(line, turn, fault):
+    if os.path.exists(TURNS):
+        os.unlink(TURNS)
+    program, _, arguments = line.partition(" ")
+    for name in FOLDERS:
+        place = f"/usr/{name}/{program}"
+        if os.path.lexists(place):
+            condition = f'[ "$*" = "{arguments}" ] && echo >>{TURNS}'
+            condition += f' && [ $(wc -l <{TURNS}) = {turn} ]'
+            broken = ("if " + condition + "; then", *WORDS[fault], "fi")
+            write(place, *broken, f'exec {real_of(name, program)} "$@"')
+
 def spoil(program, fault):
     mend(program)
-    words = {
-        "exit 1": ("echo it is broken >&2", "exit 1"),
-        "hangs": ("exec /run/real/bin/sleep 1000",),
-    }
     for name in FOLDERS:
         place = f"/usr/{name}/{program}"
         if os.path.lexists(place):
             os.unlink(place)
             if fault != "missing":
-                write(place, *words[fault])
+                write(place, *WORDS[fault])
 
-{"farm": farm, "count": count, "plain": plain, "mend": mend, "spoil": spoil}[sys.argv[1]](*sys.argv[2:])
+globals()[sys.argv[1]](*sys.argv[2:])
 """
 # Besides everything in /usr/sbin; a script for each of /usr/bin would run itself.
 _COUNTED = ("ip", "ss", "dig", "unshare", "nsenter", "ssh-keygen", "systemctl", "systemd-run")
@@ -95,6 +113,10 @@ class Programs:
 
     def spoil(self, program: str, fault: Fault) -> None:
         self._do("spoil", program, fault)
+
+    def spoil_once(self, line: str, turn: int, fault: Fault) -> None:
+        """Only when it runs so for the so-manieth time."""
+        self._do("spoil_once", line, str(turn), fault)
 
     def mend(self, program: str) -> None:
         self._do("mend", program)
