@@ -3,14 +3,19 @@
 import errno
 import json
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from kcompile.apply.dns import recorded_choice
 from kcompile.apply.failures import RefusedError
 from kcompile.apply.generations import KEPT
 from kcompile.apply.host import Host
 from kcompile.apply.lock import locked
+from kcompile.apply.network.originals import read_originals as network_originals
+from kcompile.apply.rules.memory import read_originals as rules_originals
 from kcompile.apply.state import write_file
 from test_apply_image import Image, image
 
@@ -174,3 +179,39 @@ def test_a_full_disk_names_the_file_and_leaves_no_part_of_it(tmp_path: Path) -> 
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert failed.value.errno == errno.EFBIG
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("network", '{"routes": [1]}'),
+        ("rules", '{"kept": 1}'),
+        ("dns", '{"server": 7}'),
+        ("dns", '{"server": "bind"}'),
+    ],
+)
+def test_damaged_originals_say_what_is_lost(tmp_path: Path, name: str, text: str) -> None:
+    file = tmp_path / f"var/lib/kcompile/originals/{name}.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    read = {"network": network_originals, "rules": rules_originals, "dns": recorded_choice}[name]
+    with pytest.raises(RefusedError, match=f"{name}.json is damaged: .* is lost"):
+        read(Host(tmp_path, live=False))
+
+
+def test_a_failure_in_json(installed: Image) -> None:
+    answer = installed.apply(installed.folder / "nowhere", "--json")
+    assert answer.code == 1
+    said = json.loads(answer.out)
+    assert said["exit"] == 1
+    assert "nowhere" in said["error"]
+
+
+@pytest.mark.parametrize("closing", ["", ">&-", ">/dev/full", "| :", "2>&-"])
+def test_an_answer_that_nobody_reads(installed: Image, closing: str) -> None:
+    """What was done counts, and the exit code says it."""
+    command = f"{sys.executable} -m kcompile.apply.main apply --rollback --yes --root"
+    script = f"set -o pipefail; {command} {installed.root} {closing}"
+    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (0, closing in {">&-", ">/dev/full"})
+    assert installed.current() == "generations/1"

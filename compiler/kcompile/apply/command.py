@@ -311,8 +311,10 @@ def _state_of(host: Host, journal: Journal, choices: Choices) -> tuple[str, ...]
 
 
 def _waiting(host: Host) -> tuple[str, ...]:
-    waiting = confirm.pending(host)
-    return (f"generation {waiting.number} waits for its confirmation",) if waiting else ()
+    waiting, there = confirm.pending(host), current(host)
+    if waiting is None or there is None or there.number != waiting.number:
+        return ()
+    return (f"generation {waiting.number} waits for its confirmation (kcompile apply --confirm)",)
 
 
 def _answer(

@@ -19,7 +19,6 @@ from kcompile.apply.package import install_program, program
 from kcompile.apply.state import damaged, drop_state, read_state, write_state
 
 _PENDING = "pending.json"
-_STRANGE = "it does not say what kcompile writes there"
 _FOREVER = float("inf")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -45,7 +44,7 @@ def pending(host: Host) -> Pending | None:
     try:
         waiting = Pending(**value)
     except TypeError:
-        raise damaged(host, _PENDING, _STRANGE) from None
+        raise damaged(host, _PENDING) from None
     times = (waiting.seconds, waiting.deadline or 0.0)
     if not (
         is_number(waiting.number)
@@ -53,7 +52,7 @@ def pending(host: Host) -> Pending | None:
         and all(type(each) in {int, float} for each in times)
         and all(isinstance(each, str) for each in (waiting.boot, waiting.dns))
     ):
-        raise damaged(host, _PENDING, _STRANGE)
+        raise damaged(host, _PENDING)
     return waiting
 
 
@@ -62,7 +61,7 @@ def refuse_pending(host: Host) -> None:
     if waiting := pending(host):
         raise RefusedError(
             f"generation {waiting.number} waits for its confirmation: kcompile apply --confirm"
-            " keeps it, kcompile apply --rollback leaves it"
+            " keeps it, kcompile apply --rollback --yes leaves it"
         )
 
 

@@ -184,7 +184,7 @@ def read_journal(host: Host) -> Journal | None:
     server, fresh = value.get("dns"), value.get("fresh", False)
     numbered = all(each is None or is_number(each) for each in ends)
     if not numbered or not isinstance(server, str) or not isinstance(fresh, bool):
-        raise damaged(host, _JOURNAL, "it does not say what kcompile writes there")
+        raise damaged(host, _JOURNAL)
     return Journal(*ends, server, fresh)
 
 

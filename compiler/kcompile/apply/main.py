@@ -16,7 +16,7 @@ from kcompile.apply.confirm import expired
 from kcompile.apply.failures import CommandError, NodeError, RefusedError
 from kcompile.apply.host import Host
 from kcompile.apply.lock import locked
-from kcompile.apply.show import tell
+from kcompile.apply.show import print_answer, tell
 from kcompile.apply.steps import Choices
 from kcompile.apply.transaction import NotRolledBackError, RolledBackError
 
@@ -30,37 +30,39 @@ _SERVERS = ("auto", "bind", "unbound", "nsd", "knot", "coredns", "none")
 _SECONDS = re.compile(r"([0-9]{1,5})(s|m|)", re.ASCII)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - a way out, a return
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. What goes wrong ends with a sentence, not a traceback."""
+    options = _parser().parse_args(arguments)
     try:
-        options = _parser().parse_args(arguments)
         code: int = options.run(options)
-    except RolledBackError as error:
-        tell(f"kcompile: {error}")
-        tell("kcompile: everything is as it was before")
-        return EXIT_ROLLED_BACK
-    except NotRolledBackError as error:
-        tell(f"kcompile: {error}")
-        return EXIT_NOT_ROLLED_BACK
-    except CommandError as error:
-        # A change that has begun goes back, and says so: this came before any.
-        tell(f"kcompile: {error}")
-        tell("kcompile: nothing was changed")
-        return EXIT_REFUSED
-    except NodeError as error:
-        tell(f"kcompile: {error}")
-        return EXIT_REFUSED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        tell(f"kcompile: {place}{error.strerror or error}")
-        return EXIT_REFUSED
     except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
-        tell(f"kcompile: internal error: {type(error).__name__}: {error}")
-        tell("This is a bug in kcompile.")
-        return EXIT_OUR_BUG
+        code, said = _failure(error)
+        for line in said:
+            tell(line)
+        if getattr(options, "json", False):
+            print_answer({"error": said[0].partition(": ")[2], "exit": code}, "", as_json=True)
     return code
+
+
+def _failure(error: Exception) -> tuple[int, tuple[str, ...]]:
+    """The exit code, and what is said."""
+    said = f"kcompile: {error}"
+    if isinstance(error, RolledBackError):
+        return EXIT_ROLLED_BACK, (said, "kcompile: everything is as it was before")
+    if isinstance(error, NotRolledBackError):
+        return EXIT_NOT_ROLLED_BACK, (said,)
+    if isinstance(error, CommandError):
+        # A change that has begun goes back, and says so: this came before any.
+        return EXIT_REFUSED, (said, "kcompile: nothing was changed")
+    if isinstance(error, NodeError):
+        return EXIT_REFUSED, (said,)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return EXIT_REFUSED, (f"kcompile: {place}{error.strerror or error}",)
+    said = f"kcompile: internal error: {type(error).__name__}: {error}"
+    return EXIT_OUR_BUG, (said, "This is a bug in kcompile.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from kcompile.apply.difference import NOTE, Difference
 
@@ -23,11 +24,16 @@ def _line(each: Difference) -> str:
 
 def print_answer(answer: Mapping[str, object], text: str, *, as_json: bool) -> None:
     """The one answer of a command, on standard output."""
-    if as_json:
-        json.dump(answer, sys.stdout, indent=1)
-        sys.stdout.write("\n")
-    else:
-        sys.stdout.write(text)
+    said = f"{json.dumps(answer, indent=1)}\n" if as_json else text
+    try:
+        sys.stdout.write(said)
+        sys.stdout.flush()
+    except (OSError, AttributeError) as error:
+        # Nobody reads, or there is no room, or it was closed (None). What was done is done, and the
+        # exit code says that.
+        sys.stdout = None  # so that it is not flushed at the end
+        if not isinstance(error, BrokenPipeError):
+            tell("kcompile: the answer could not be written to standard output")
 
 
 def listed(differences: Sequence[Difference]) -> list[dict[str, str]]:
@@ -35,11 +41,12 @@ def listed(differences: Sequence[Difference]) -> list[dict[str, str]]:
 
 
 def tell(line: str) -> None:
-    """Something for people: standard error."""
-    sys.stderr.write(f"{line}\n")
+    """Something for people: standard error, if there still is one."""
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(f"{line}\n")
 
 
 def tell_progress(line: str) -> None:
     """Something for people who watch."""
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():
         tell(line)

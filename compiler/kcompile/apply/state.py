@@ -12,6 +12,7 @@ from kcompile.apply.failures import RefusedError
 from kcompile.apply.host import Host
 
 STATE = "/var/lib/kcompile"
+_STRANGE = "it does not say what kcompile writes there"
 
 
 def state_path(host: Host, name: str = "") -> Path:
@@ -34,11 +35,16 @@ def read_state(host: Host, name: str) -> dict[str, Any]:
     return value
 
 
-def damaged(host: Host, name: str, why: str) -> RefusedError:
+def damaged(host: Host, name: str, why: str = _STRANGE) -> RefusedError:
     """What a file of the state that nobody can use means for the operator."""
+    lost = (
+        "; what it remembered of this node before kcompile, for kcompile remove, is lost"
+        if name.startswith("originals/")
+        else ""
+    )
     return RefusedError(
         f"{state_path(host, name)} is damaged: {why}; move it away and run kcompile apply"
-        " --restore, which brings back what is installed"
+        f" --restore, which brings back what is installed{lost}"
     )
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from kcompile.apply.dns.servers import SERVERS, Server
 from kcompile.apply.failures import RefusedError
 from kcompile.apply.host import Host
-from kcompile.apply.state import read_state
+from kcompile.apply.state import damaged, read_state
 
 ORIGINALS = "originals/dns.json"
 NONE = "none"
+_PATHS = ("main", "hook", "folder")
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ def recorded(host: Host) -> str | Place | None:
     name = state.get("server")
     if name is None or name == NONE:
         return name
-    server = next(server for server in SERVERS if server.name == name)
-    main, hook, folder = (host.path(state[key]) for key in ("main", "hook", "folder"))
+    server = next((server for server in SERVERS if server.name == name), None)
+    if server is None or not all(isinstance(state.get(key), str) for key in _PATHS):
+        raise damaged(host, ORIGINALS)
+    main, hook, folder = (host.path(state[key]) for key in _PATHS)
     return Place(server, main, hook, folder)
 
 

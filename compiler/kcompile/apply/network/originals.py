@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple, TypeVar
 
 from kcompile.apply.host import Host
-from kcompile.apply.state import drop_state, read_state, write_state
+from kcompile.apply.state import damaged, drop_state, read_state, write_state
 
 _NAME = "originals/network.json"
 
@@ -32,7 +32,10 @@ def nothing() -> Originals:
 
 def read_originals(host: Host) -> Originals:
     known = read_state(host, _NAME)
-    return Originals(**{field: known.get(field, {}) for field in Originals._fields})
+    found = {field: known.get(field, {}) for field in Originals._fields}
+    if not all(isinstance(each, dict) for each in found.values()):
+        raise damaged(host, _NAME)
+    return Originals(**found)
 
 
 def remember(host: Host, known: Originals, seen: Originals) -> Originals:

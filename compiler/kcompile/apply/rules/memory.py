@@ -10,7 +10,7 @@ from typing import Any
 from kcompile.apply.host import Host
 from kcompile.apply.rules.nft_merge import Made
 from kcompile.apply.rules.text import Table, Tables
-from kcompile.apply.state import drop_state, read_state, write_state
+from kcompile.apply.state import damaged, drop_state, read_state, write_state
 
 _ORIGINALS = "originals/rules.json"
 _INSTALLED = "rules.json"
@@ -55,8 +55,11 @@ def read_originals(host: Host) -> Originals | None:
     value = read_state(host, _ORIGINALS)
     if not value:
         return None
-    kept = {int(family): _tables(tables) for family, tables in value["kept"].items()}
-    return Originals(value["flavour"], value["default"], kept)
+    try:
+        kept = {int(family): _tables(tables) for family, tables in value["kept"].items()}
+        return Originals(value["flavour"], value["default"], kept)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise damaged(host, _ORIGINALS) from None
 
 
 def write_originals(host: Host, originals: Originals) -> None:
