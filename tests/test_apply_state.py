@@ -17,6 +17,7 @@ from kcompile.apply.lock import locked
 from kcompile.apply.network.originals import read_originals as network_originals
 from kcompile.apply.rules.memory import read_originals as rules_originals
 from kcompile.apply.state import write_file
+from kcompile.apply.verify import read_slice
 from test_apply_image import Image, image
 
 __all__ = ["image"]
@@ -215,3 +216,31 @@ def test_an_answer_that_nobody_reads(installed: Image, closing: str) -> None:
     done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (0, closing in {">&-", ">/dev/full"})
     assert installed.current() == "generations/1"
+
+
+def test_a_bundle_that_is_replaced_meanwhile(image: Image) -> None:
+    bundle = image.build(1)
+    slice_ = read_slice(bundle, "a")
+    rules = bundle / "nodes/a/iptables.rules"
+    rules.unlink()
+    with pytest.raises(RefusedError, match=r"iptables\.rules was there and is no longer"):
+        slice_.own("iptables.rules")
+    rules.write_bytes(b"\xff")
+    with pytest.raises(RefusedError, match="is no text"):
+        slice_.own("iptables.rules")
+
+
+def test_a_disk_too_full_for_the_program_does_not_stop_the_going_back(installed: Image) -> None:
+    program = state(installed, "kcompile.pyz")
+    program.write_bytes(b"an older one")
+    before = installed.files()
+    bundle = installed.build(3)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        answer = installed.apply(bundle, "--yes")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert answer.code == 4
+    assert "kcompile.pyz: File too large" in answer.err
+    assert installed.files() == before

@@ -42,6 +42,10 @@ def install_program(host: Host) -> bool:
     return True
 
 
+def is_installed(host: Host) -> bool:
+    return state_path(host, PROGRAM).is_file()
+
+
 def program(host: Host) -> list[str]:
     """How the installed program is run, as the first words of a command."""
     return [sys.executable, "-I", "-S", str(state_path(host, PROGRAM))]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kcompile.apply.failures import RefusedError
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -23,8 +25,15 @@ class Slice:
         return self.text(path) if path in self.files else ""
 
     def text(self, path: str) -> str:
-        """The text of a file by its path in the bundle."""
-        return Path(self.folder, path).read_text("utf-8")
+        """The text of a file by its path in the bundle. Raises RefusedError if it is gone, as where
+        somebody replaces the bundle meanwhile."""
+        try:
+            return Path(self.folder, path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise RefusedError(
+                f"{self.folder}/{path} was there and is no longer, or is no text: start again"
+                " when nobody changes this folder"
+            ) from None
 
     def below(self, prefix: str) -> tuple[str, ...]:
         """Paths that start so, sorted: `dns/`, or `nodes/NODE/systemd/`."""

@@ -15,6 +15,8 @@ from kcompile.apply.difference import Difference
 from kcompile.apply.host import Host
 from kcompile.apply.slices import Slice
 
+PROGRAM_STEP = "program"
+
 Before = Optional[Slice]
 After = Optional[Slice]
 
@@ -37,7 +39,7 @@ def steps(host: Host, before: Before, after: After, choices: Choices) -> tuple[S
     if after is None:
         return _removal(host, before, choices)
     return (
-        ("program", lambda: package.install_program(host)),
+        (PROGRAM_STEP, lambda: package.install_program(host)),
         # Only adds: packets of the old rules still need what the old slice had.
         ("network", lambda: network.extend(host, before, after)),
         ("units", lambda: units.extend(host, before, after)),

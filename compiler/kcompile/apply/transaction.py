@@ -24,9 +24,10 @@ from kcompile.apply.generations import (
     write_journal,
 )
 from kcompile.apply.host import Host
+from kcompile.apply.package import is_installed
 from kcompile.apply.rules import Timings
 from kcompile.apply.slices import Slice
-from kcompile.apply.steps import Choices, Step, steps
+from kcompile.apply.steps import PROGRAM_STEP, Choices, Step, steps
 
 Report = Callable[[str], None]
 """Shows a line of progress to the operator."""
@@ -119,10 +120,13 @@ def _go_back(  # noqa: PLR0913, PLR0917 - both ends, and what to say
     failed = []
     with _handling(signal.SIG_IGN):
         for step in steps(host, _of(after), _of(before), choices):
+            if step[0] == PROGRAM_STEP and is_installed(host):
+                # Whatever version it is: a full disk must not be in the way of going back.
+                continue
             # What can be put right is, whatever else cannot.
             try:
                 list(_run((step,)))
-            except Exception as error:  # noqa: BLE001, PERF203 - each step, bugs included
+            except Exception as error:  # noqa: BLE001 - each step, bugs included
                 failed.append(_reason(error))
         if not failed:
             try:
