@@ -5,10 +5,13 @@ import json
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from kcompile.apply.confirm import Pending, confirm, expired, start_clock
 from kcompile.apply.dns import recorded_choice
 from kcompile.apply.failures import RefusedError
 from kcompile.apply.generations import KEPT
@@ -16,7 +19,7 @@ from kcompile.apply.host import Host
 from kcompile.apply.lock import locked
 from kcompile.apply.network.originals import read_originals as network_originals
 from kcompile.apply.rules.memory import read_originals as rules_originals
-from kcompile.apply.state import write_file
+from kcompile.apply.state import write_file, write_state
 from kcompile.apply.verify import read_slice
 from test_apply_image import Image, image
 
@@ -244,3 +247,28 @@ def test_a_disk_too_full_for_the_program_does_not_stop_the_going_back(installed:
     assert answer.code == 4
     assert "kcompile.pyz: File too large" in answer.err
     assert installed.files() == before
+
+
+@pytest.mark.parametrize("deadline", [None, 0.0])
+def test_the_watch_acts_once_the_time_is_over_or_the_apply_was_killed(
+    tmp_path: Path, deadline: float | None
+) -> None:
+    host = Host(tmp_path, live=False)
+    waiting = Pending(2, 1, 60.0, "this boot", deadline)
+    write_state(host, "pending.json", asdict(waiting))
+    assert expired(host, 2)
+    assert not expired(host, 1)
+
+
+def test_the_watch_waits_while_the_apply_works_and_until_it_is_confirmed(tmp_path: Path) -> None:
+    host = Host(tmp_path, live=False)
+    waiting = Pending(2, 1, 600.0, "this boot")
+    with ThreadPoolExecutor() as pool:
+        with locked(host, changes=True):
+            write_state(host, "pending.json", asdict(waiting))
+            watch = pool.submit(expired, host, 2)
+            assert wait([watch], timeout=0.2).not_done
+            start_clock(host, waiting)
+        assert wait([watch], timeout=0.2).not_done
+        assert confirm(host) == 2
+        assert watch.result() is False
