@@ -30,7 +30,7 @@ def real(request: pytest.FixtureRequest, bundles: Mapping[int, Path]) -> Iterato
 
 
 # What is done to the node, and what status must name. {chain} is the steady Service's.
-DRIFTS = {
+RULES = {
     "a rule of a chain deleted": ("iptables -t nat -D {chain} 1", "{chain}"),
     "an IPv6 rule deleted": ("ip6tables -t nat -D {chain} 1", "{chain}"),
     "a rule of somebody else's in it": ("iptables -t nat -I {chain} -j RETURN", "{chain}"),
@@ -38,6 +38,8 @@ DRIFTS = {
     "a table flushed": ("iptables -t nat -F", "PREROUTING"),
     "a jump deleted": ("iptables -t nat -D PREROUTING 1", "PREROUTING"),
     "a jump behind another rule": ("iptables -t nat -I PREROUTING -j RETURN", "PREROUTING"),
+}
+OTHERS = {
     "a route deleted": ("ip route del 10.244.2.0/24", "10.244.2.0/24"),
     "an IPv6 route deleted": ("ip -6 route del fd00:244:0:2::/64", "fd00:244:0:2::/64"),
     "a link deleted": ("ip link del kcompile0", "kcompile0"),
@@ -49,12 +51,15 @@ DRIFTS = {
     ),
     "a boot file edited": ("for f in /etc/sysctl.d/*kcompile*; do echo >>$f; done", "sysctl.d"),
 }
+DRIFTS = RULES | OTHERS
 MENDS_FIRST = {"a jump behind another rule": "iptables -t nat -D PREROUTING -j RETURN"}
 """What is not ours is not ours to take away: it stays, behind our jumps."""
 
 
 @pytest.mark.parametrize("drift", DRIFTS)
 def test_drift_is_found_named_and_repaired(real: Rollout, drift: str) -> None:
+    if drift in OTHERS and real.cluster.lab.variant.flavour == "legacy":
+        pytest.skip("has nothing to do with rules: looked at on the other flavour")
     words = {"chain": _chain(real), "port": str(STEADY_PORT)}
     injury, name = (text.format(**words) for text in DRIFTS[drift])
     done = real.cluster.on_host("n1", ["sh", "-e", "-c", injury])
@@ -86,13 +91,12 @@ def test_a_route_of_somebody_else_is_named_and_left(real: Rollout) -> None:
 
 
 def test_a_boot_brings_all_of_it_back(real: Rollout) -> None:
-    """Rules, routes, settings and processes are gone, files are there: the unit's command."""
+    """Rules, routes, settings and processes are gone, files are there: the units' commands."""
     _boot(real)
     assert real.status("n1").status == 3
-    done = real.kcompile("n1", "apply", "--restore")
-    assert done.status == 0, done
-    said = real.status("n1")
-    assert said.status == 0, said
+    _run_unit(real, "kcompile-restore.service")
+    _run_unit(real, "kcompile-drift.service")
+    assert real.status("n1").status == 0
     real.assert_works(OLD, ["n1"])
 
 
@@ -101,8 +105,7 @@ def test_what_another_tool_flushes_comes_back(real: Rollout) -> None:
     flush = "for p in iptables ip6tables; do for t in filter nat; do $p -t $t -F; $p -t $t -X; done; done"
     assert real.cluster.on_host("n1", ["sh", "-e", "-c", flush]).status == 0
     Foreign("docker-28").put(real.cluster, "n1")
-    done = real.kcompile("n1", "apply", "--restore")
-    assert done.status == 0, done
+    _run_unit(real, "docker.service.d/kcompile.conf", "ExecStartPost")
     assert real.status("n1").status == 0
     real.assert_works(OLD, ["n1"])
 
@@ -134,6 +137,14 @@ def _chain(real: Rollout) -> str:
         if line.startswith("-A KUBE-SERVICES") and '"default/steady:http cluster IP"' in line
     )
     return line.split()[-1]
+
+
+def _run_unit(real: Rollout, name: str, key: str = "ExecStart") -> None:
+    """As systemd would, which does not run here: the command as it stands in the file."""
+    text = real.cluster.on_host("n1", ["cat", f"/etc/systemd/system/{name}"]).out
+    (command,) = [line for line in text.splitlines() if line.startswith(f"{key}=")]
+    done = real.cluster.on_host("n1", command.partition("=")[2].lstrip("-+").split())
+    assert done.status == 0, done
 
 
 def _boot(real: Rollout) -> None:

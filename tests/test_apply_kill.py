@@ -15,7 +15,7 @@ from lab.describe import Variant
 from lab.killed import KILLED
 from lab.rollout import COMMAND, NEW, OLD, Rollout
 
-KILLS = int(os.environ.get("KCOMPILE_KILLS_APPLY", "12"))
+KILLS = int(os.environ.get("KCOMPILE_KILLS_APPLY", "8"))
 """Over both flavours."""
 
 SEED = int(os.environ.get("KCOMPILE_SEED", "6"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab import foreign, needs, rollout
-from lab.describe import Variant
+from lab.describe import Flavour, Variant
 from lab.foreign import Foreign
 from lab.programs import Programs
 from lab.rollout import NEW, NODES, OLD, Rollout
@@ -16,10 +16,15 @@ CONNECTS = int(os.environ.get("KCOMPILE_CONNECTS", "2000"))
 """Connections that are made while rules change back and forth."""
 
 # What else is on each of both nodes. All of it together is more than any machine has.
-OTHERS = (
-    (("docker-28", "fail2ban", "kubelet"), ("docker-20", "netavark-1.10")),
-    (("firewalld-iptables",), ("firewalld-nftables", "netavark")),
-)
+OTHERS = {
+    "containers": (("docker-28", "fail2ban", "kubelet"), ("docker-20", "netavark-1.10")),
+    "firewalls": (("firewalld-iptables",), ("firewalld-nftables", "netavark")),
+    "both": (("docker-28", "fail2ban", "kubelet"), ("firewalld-iptables",)),
+}
+MET = {"nft": ("containers", "firewalls"), "legacy": ("both",)}
+"""By flavour, unless all is asked for."""
+
+ALL = bool(os.environ.get("KCOMPILE_FOREIGN_ALL"))
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +66,22 @@ class Neighbours:
             assert self.read(node) == self.before[node], node
 
 
-@pytest.mark.parametrize("others", OTHERS, ids=lambda others: others[0][0])
+@pytest.mark.parametrize(
+    ("flavour", "others"),
+    [(flavour, name) for flavour in MET for name in (OTHERS if ALL else MET[flavour])],
+)
 def test_a_rollout_harms_neither_clients_nor_others(
-    real: Rollout, others: Sequence[Sequence[str]]
+    bundles: Mapping[int, Path], flavour: Flavour, others: str
 ) -> None:
     """Installed, half of it changed, all of it, taken back, removed: who uses what does not change
     sees none of it, and neither does Docker."""
-    neighbours = Neighbours(real, others)
+    needs.requires_both_families(flavour)
+    running = rollout.start(bundles, Variant(flavour))
+    with running.cluster:
+        _roll_out(running, Neighbours(running, OTHERS[others]))
+
+
+def _roll_out(real: Rollout, neighbours: Neighbours) -> None:
     network = {node: _network(real, node) for node in NODES}
     real.apply_all(OLD)
     real.assert_serves("steady", OLD, "steady-1", "steady-2")
