@@ -7,6 +7,7 @@ import pytest
 
 from lab import needs, rollout
 from lab.describe import Variant
+from lab.programs import Fault, Programs
 from lab.rollout import NEW, OLD, Rollout
 
 CHECKSUMS = "find /etc/bind -type f | sort | xargs sha256sum"
@@ -82,6 +83,46 @@ def test_a_server_that_stopped_is_missed(real: Rollout, tmp_path: Path) -> None:
     real.apply("n1", OLD)
     assert real.status("n1").status == 0
     assert _addresses(real, "steady")
+
+
+@pytest.mark.parametrize(
+    ("program", "fault"),
+    [("named-checkconf", "missing"), ("named-checkzone", "exit 1"), ("named-checkzone", "hangs")],
+)
+def test_a_broken_checker_takes_all_of_it_back(real: Rollout, program: str, fault: Fault) -> None:
+    """What is new is not put in place unchecked, rules included."""
+    # A configuration is checked when it is new.
+    stage = OLD if program == "named-checkconf" else NEW
+    if stage == OLD:
+        assert real.kcompile("n1", "remove", "--node", "n1", "--yes").status == 0
+    else:
+        real.apply("n1", OLD)
+    programs = Programs(real.cluster, "n1")
+    programs.spoil(program, fault)
+    done = real.kcompile("n1", *real.applying("n1", stage), env={"KCOMPILE_TIMEOUT": "1"})
+    programs.undo()
+    assert done.status in {1, 4}, done
+    assert program in done.err, done
+    assert not _addresses(real, "new", "127.0.0.1", "n1")
+    rules = real.cluster.on_host("n1", ["iptables-save"]).out
+    assert ("default/steady" in rules) == (stage == NEW)
+    assert "default/new" not in rules
+
+
+@pytest.mark.parametrize("fault", ["missing", "exit 1", "hangs"])
+def test_without_rndc_the_server_is_told_all_the_same_or_all_goes_back(
+    real: Rollout, fault: Fault
+) -> None:
+    real.apply("n1", OLD)
+    programs = Programs(real.cluster, "n1")
+    programs.spoil("rndc", fault)
+    done = real.kcompile("n1", *real.applying("n1", NEW), env={"KCOMPILE_TIMEOUT": "1"})
+    programs.undo()
+    assert done.status in {0, 4}, done
+    assert done.status == 0 or "rndc" in done.err, done
+    assert bool(_addresses(real, "new")) == (done.status == 0)
+    assert bool(_addresses(real, "old")) == (done.status != 0)
+    assert real.status("n1").status == 0
 
 
 def _addresses(real: Rollout, name: str, server: str = "10.96.0.10", client: str = "") -> set[str]:

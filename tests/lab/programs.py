@@ -24,6 +24,13 @@ def farm():
         for program in os.listdir(real):
             os.symlink(f"{real}/{program}", f"{place}/{program}")
 
+def undo():
+    for name in FOLDERS:
+        subprocess.run([f"{REAL}/bin/umount", f"/usr/{name}"], check=True)
+    for name in FOLDERS:
+        subprocess.run(["umount", f"{REAL}/{name}"], check=True)
+        os.rmdir(f"{REAL}/{name}")
+
 def write(place, *lines):
     if os.path.lexists(place):
         os.unlink(place)
@@ -120,6 +127,10 @@ class Programs:
 
     def mend(self, program: str) -> None:
         self._do("mend", program)
+
+    def undo(self) -> None:
+        """The node's own folders again."""
+        self._do("undo")
 
     def _do(self, *words: str) -> None:
         done = self.cluster.on_host(self.node, [sys.executable, "-c", _SCRIPT, *words])
