@@ -5,6 +5,7 @@ from pathlib import Path
 from kcompile.address import Family
 from kcompile.cli.build import command
 from kcompile.cli.compile import compile_inputs
+from kcompile.cli.validate import command as validate
 from kcompile.planned import Plan
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -16,9 +17,9 @@ def plan_of(case: Path) -> Plan:
     arguments = case / "arguments"
     more = arguments.read_text().splitlines() if arguments.exists() else []
     with command.make_context("build", [str(case / "input"), *more]) as context:
-        # What is left are the options that are build's own.
-        others = ("output", "check", "no_prove", "lock_timeout", "serial_path", "serial")
-        options = {name: value for name, value in context.params.items() if name not in others}
+        # What validate does not take is about files, not about the plan.
+        common = {option.name for option in validate.params}
+        options = {name: value for name, value in context.params.items() if name in common}
         return compile_inputs(**options).planned.plan
 
 
