@@ -204,6 +204,21 @@ def test_removal_restores_what_was_there_before(node: Node) -> None:
     assert seen() == before
 
 
+@pytest.mark.parametrize("first", ["", "8080,9000-9010"])
+def test_reserved_ports_come_change_and_go(node: Node, tmp_path: Path, first: str) -> None:
+    place = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")
+    place.write_text(f"{first}\n")
+    slices = [
+        network_slice(tmp_path / name, sysctls=f"net.ipv4.ip_local_reserved_ports = {ports}\n")
+        for name, ports in (("one", "32768"), ("two", "32768-32770,40000"))
+    ]
+    for before, after in ((None, slices[0]), (slices[0], slices[1])):
+        settle(node, before, after)
+    assert place.read_text() == "32768-32770,40000\n"
+    settle(node, slices[1], None)
+    assert place.read_text() == f"{first}\n"
+
+
 def test_a_crash_at_any_step_is_healed(node: Node) -> None:
     empty = seen()
     settle(node, None, node.second)

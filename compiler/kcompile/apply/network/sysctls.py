@@ -82,8 +82,9 @@ def restores(host: Host, before: Wanted, after: Wanted, originals: Originals) ->
         current = read(host, key)
         if key in kept or current is None or key not in originals.sysctls:
             continue
+        original = originals.sysctls[key]
         # A setting that came with its module: without the module, the kernel does as if it was 0.
-        first = originals.sysctls[key] or "0"
+        first = "0" if original is None else original
         if current == value != first:
             yield _back(key, current, first)
         if current in (value, first) and first != value:
@@ -110,7 +111,8 @@ def read(host: Host, key: str) -> str | None:
 def write(host: Host, key: str, value: str) -> None:
     try:
         with _path(host, key).open("r+", encoding="utf-8") as file:
-            file.write(value)
+            # A list that is empty is written as a line that is.
+            file.write(f"{value}\n")
     except FileNotFoundError:
         raise NodeError(
             f"this kernel has no setting {key}: the kernel module that has it does not work here"

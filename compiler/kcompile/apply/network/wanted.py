@@ -23,6 +23,7 @@ SYSCTLS = frozenset(
         "net.ipv6.conf.all.forwarding",
     }
 )
+RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports"
 MODULES = frozenset({"br_netfilter"})
 BITS = {4: 32, 6: 128}
 
@@ -34,7 +35,8 @@ _ROUTE = re.compile(
     r"route replace ([0-9a-f.:]{2,45}/[0-9]{1,3})(?: via ([0-9a-f.:]{2,45}))?"
     r"(?: dev (kcompile[0-9]{1,4}))?(?: src ([0-9a-f.:]{2,45}))?"
 )
-_SYSCTL = re.compile(r"([a-z0-9._-]{1,80}) = (1)")
+_SYSCTL = re.compile(r"([a-z0-9._-]{1,80}) = ([0-9,-]{1,4000})")
+_PORTS = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?(?:,[0-9]{1,5}(?:-[0-9]{1,5})?)*")
 _COMMENT = re.compile(r"(?:#[ -~]*)?")  # or nothing
 _SHOWN = 120  # characters of a refused line
 
@@ -160,9 +162,15 @@ def _sysctls(slice_: Slice) -> Iterator[tuple[str, str]]:
     name = "sysctl.d/90-kcompile.conf"
     for line in _lines(slice_, name):
         match = _SYSCTL.fullmatch(line)
-        if match is None or match[1] not in SYSCTLS:
+        if match is None or not _is_ours(match[1], match[2]):
             raise _refused(name, line)
         yield match[1], match[2]
+
+
+def _is_ours(key: str, value: str) -> bool:
+    if key == RESERVED_PORTS:
+        return _PORTS.fullmatch(value) is not None
+    return key in SYSCTLS and value == "1"
 
 
 def _modules(slice_: Slice) -> Iterator[str]:
