@@ -10,7 +10,9 @@ from typing import Literal, NamedTuple, cast
 from kcompile.address import Cidr, Family
 from kcompile.flow import PortId
 from kcompile.model import Protocol
+from kcompile.running import Fields
 from kcompile.settings import Forwarding
+from kcompile.source import Path
 
 # ---- rulesets (netfilter's terms)
 
@@ -372,3 +374,30 @@ class NodeNetwork:
     routes: tuple[Route, ...]
     sysctls: tuple[tuple[str, str], ...]
     modules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuadletPod:
+    """A pod as podman is to run it. `file` is its files' name; `manifest` are documents for
+    `podman kube play`; with no `addresses` it is in the node's own network. `at_boot` pods start
+    with the node. `missing` are fields of the manifest that podman has nothing for.
+    """
+
+    file: str
+    namespace: str
+    name: str
+    manifest: tuple[Fields, ...]
+    addresses: tuple[tuple[Family, int], ...]
+    at_boot: bool
+    missing: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeQuadlets:
+    """The pods of a node and their network, a bridge with a gateway in each range."""
+
+    node: str
+    bridge: str
+    mac: str
+    ranges: tuple[tuple[Cidr, int], ...]
+    pods: tuple[QuadletPod, ...]

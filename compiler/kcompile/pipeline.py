@@ -17,6 +17,7 @@ from kcompile.load import load
 from kcompile.load.locate import problems_of
 from kcompile.lower.checks import check_lowering
 from kcompile.lower.node import lower_listeners, lower_networks
+from kcompile.lower.quadlets import lower_quadlets
 from kcompile.lower.resolv import lower_resolv_all
 from kcompile.lower.rules import lower_rules
 from kcompile.lower.servers import lower_servers
@@ -38,6 +39,7 @@ from kcompile.render.node import (
     sysctl_text,
 )
 from kcompile.render.plan_json import plan_json, settings_pairs
+from kcompile.render.quadlets import quadlet_texts
 from kcompile.render.resolv import resolv_text
 from kcompile.render.rules import BlockText, rules_text
 from kcompile.render.servers import server_texts
@@ -47,6 +49,7 @@ from kcompile.resolve import resolve
 from kcompile.resolve.flags import Flags
 from kcompile.traffic import traffic
 from kcompile.validate import validate
+from kcompile.validate.running import ReadRunning, read_running
 
 _RULES: dict[Family, str] = {4: "iptables.rules", 6: "ip6tables.rules"}
 
@@ -68,19 +71,21 @@ class Planned:
     sources: Callable[[], str]
     rules: Callable[[], Files]
     proved: bool
+    running: ReadRunning | None = None
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - the last four by keyword or with a default
     inputs: Sequence[Input],
     flags: Flags,
     lock: Lock,
     start: Start = when_asked,
     *,
     proved: bool = True,
+    quadlets: bool = False,
 ) -> Planned:
     """Everything up to the plan. Raises InputError with all problems of the stage that found
     some."""
-    objects, sources = _read(inputs, start)
+    objects, sources, running = _read(inputs, start, quadlets=quadlets)
     cluster = resolve(objects, flags)
     planned = plan(cluster, lock, flags.pending)
     found = check_lowering(planned)
@@ -92,16 +97,21 @@ def make_plan(
         *planned.notes,
         *found,
         *problems_of(notes_on(capacity(planned))),
+        *(running.notes if running else ()),
     )
     next_text = format_lock(next_lock(planned, lock))
-    return Planned(planned, next_text, notes, sources, rules, proved)
+    return Planned(planned, next_text, notes, sources, rules, proved, running)
 
 
-def _read(inputs: Sequence[Input], start: Start) -> tuple[Objects, Callable[[], str]]:
-    """Objects and sources.json; the documents, the largest thing in memory, end here."""
+def _read(
+    inputs: Sequence[Input], start: Start, *, quadlets: bool
+) -> tuple[Objects, Callable[[], str], ReadRunning | None]:
+    """Objects and sources.json; the documents, the largest thing in memory, end here, but for what
+    quadlets have of them."""
     documents = load(inputs, start=start)
     objects = validate(documents)
-    return objects, start(lambda: sources_json(documents, objects))
+    running = read_running(documents, objects) if quadlets else None
+    return objects, start(lambda: sources_json(documents, objects)), running
 
 
 def make_zones(planned: Planned) -> tuple[Zone, ...]:
@@ -118,6 +128,7 @@ def make_files(
         "plan.json": content(plan_json(planned.plan, capacity(planned.plan))),
         **_dns_files(planned.plan, make_zones(planned) if zones is None else zones),
         **_node_files(planned.plan),
+        **_quadlet_files(planned),
     }
     return assemble(
         {**files, **planned.rules()},
@@ -188,3 +199,14 @@ def _node_files(plan_: Plan) -> Mapping[str, Content]:
         for path, conf in resolv[network.node]:
             files[f"{folder}/{path}"] = content(resolv_text(conf))
     return files
+
+
+def _quadlet_files(planned: Planned) -> Mapping[str, Content]:
+    if planned.running is None:
+        return {}
+    runs, config_maps = planned.running.workloads, planned.running.config_maps
+    return {
+        f"nodes/{node.node}/runtime/quadlets/{path}": content(text)
+        for node in lower_quadlets(planned.plan, runs, config_maps)
+        for path, text in quadlet_texts(node)
+    }

@@ -59,6 +59,15 @@ class PlannedPod:
     def namespace(self) -> str:
         return self.workload.namespace
 
+    @property
+    def own_name(self) -> str:
+        """Its name in DNS below the Service that is its subdomain: what the controllers of
+        StatefulSets and Indexed Jobs set as its hostname, or what the template says."""
+        workload = self.workload
+        if workload.kind == "StatefulSet":
+            return self.name
+        return f"{workload.name}-{self.ordinal}" if workload.indexed else workload.template.hostname
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -55,6 +55,7 @@ class Code(Enum):
     EXTERNAL_IP = "KC228"
     OWNED = "KC229"
     ENDED = "KC230"
+    NOT_IN_QUADLETS = "KC231"
 
     # 3xx: resolve, do the objects fit together
     DUPLICATE_OBJECT = "KC301"
@@ -143,6 +144,7 @@ _NOTES = frozenset(
         Code.NOT_COMPILED,
         Code.OWNED,
         Code.ENDED,
+        Code.NOT_IN_QUADLETS,
         Code.TOOL_FILE,
         Code.SYNTHESISED_NODE,
         Code.SYNTHESISED_SERVICE,

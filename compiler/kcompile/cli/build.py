@@ -44,6 +44,9 @@ EXIT_DIFFERENCES = 3
     is_flag=True,
     help="Write nothing; list the files that would change and exit 3 if there are any.",
 )
+@click.option(
+    "--quadlets", is_flag=True, help="Add units with which podman runs the pods of each node."
+)
 @serial_options
 @slice_options
 @lock_timeout_option
@@ -53,6 +56,7 @@ def command(  # noqa: PLR0913 - one argument an option
     *,
     check: bool,
     no_prove: bool,
+    quadlets: bool,
     lock_timeout: float,
     serial_path: Path | None,
     serial: int | None,
@@ -79,7 +83,7 @@ def command(  # noqa: PLR0913 - one argument an option
     for_nodes.refuse_unusable()
     written = () if check else (None if options["locked"] else path, serial_path)
     with held_files(filter(None, written), lock_timeout):
-        compiled = compile_inputs(start=beside, proved=not no_prove, **options)
+        compiled = compile_inputs(start=beside, proved=not no_prove, quadlets=quadlets, **options)
         numbered = _number(compiled, serial_path, serial)
         if check:
             _check(compiled, numbered, for_nodes, output)

@@ -187,6 +187,7 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
     *,
     start: Start | None = None,
     proved: bool = False,
+    quadlets: bool = False,
     inputs: tuple[str, ...],
     strict: bool,
     deny_external_ips: bool,
@@ -211,6 +212,7 @@ def compile_inputs(  # noqa: PLR0913 - one argument an option
         lock,
         start if start and is_worth_it(read.texts) else when_asked,
         proved=proved,
+        quadlets=quadlets,
     )
     notes = (*read.notes, *planned.notes)
     _be_strict(notes, strict=strict, deny_external_ips=deny_external_ips)

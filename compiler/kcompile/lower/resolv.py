@@ -35,12 +35,12 @@ def lower_resolv_all(plan: Plan) -> Mapping[str, ResolvFiles]:
     `resolv/<namespace>/<pod>.conf` besides.
     """
     files: dict[str, dict[str, ResolvConf]] = {node.name: {} for node in plan.nodes}
-    plain = _plain(plan)
+    plain = plain_confs(plan)
     # Pods of a workload stand together and share one value.
     for _, group in groupby(plan.pods, key=lambda pod: id(pod.workload)):
         pods = tuple(group)
         namespace = pods[0].namespace
-        conf = _conf(pods[0].workload.template, plain.get(namespace))
+        conf = pod_conf(pods[0].workload.template, plain.get(namespace))
         if conf is None:
             continue
         shared = conf == plain.get(namespace)
@@ -52,7 +52,7 @@ def lower_resolv_all(plan: Plan) -> Mapping[str, ResolvFiles]:
 
 def check_resolv(plan: Plan) -> tuple[Finding, ...]:
     """Workloads whose dnsConfig would be added to the node's own file, which is not known here."""
-    plain = _plain(plan)
+    plain = plain_confs(plan)
     return tuple(
         Finding(
             Code.IGNORED_FIELD,
@@ -63,11 +63,11 @@ def check_resolv(plan: Plan) -> tuple[Finding, ...]:
         )
         for workload in plan.workloads
         if workload.template.dns_config != _EMPTY
-        and _conf(workload.template, plain.get(workload.namespace)) is None
+        and pod_conf(workload.template, plain.get(workload.namespace)) is None
     )
 
 
-def _plain(plan: Plan) -> Mapping[str, ResolvConf]:
+def plain_confs(plan: Plan) -> Mapping[str, ResolvConf]:
     """What ClusterFirst gives in each namespace; nothing in any if there is no DNS Service."""
     nameservers = tuple(format_ip(*address) for address in dns_addresses(plan))
     if not nameservers:
@@ -81,7 +81,7 @@ def _plain(plan: Plan) -> Mapping[str, ResolvConf]:
     }
 
 
-def _conf(template: PodTemplate, plain: ResolvConf | None) -> ResolvConf | None:
+def pod_conf(template: PodTemplate, plain: ResolvConf | None) -> ResolvConf | None:
     """What a pod has of its own; None where it has its node's."""
     policy = template.dns_policy
     if template.host_network and policy == "ClusterFirst":

@@ -119,7 +119,7 @@ def _of_pods(pods: Pods, number: int, family: Family, behind: Behind) -> list[En
                 number,
                 pod.node,
                 pod.name,
-                _hostname(pod) if named else "",
+                pod.own_name if named else "",
                 READY if states is None else states[pod.node],
             )
             for ip, pod in addresses
@@ -128,15 +128,6 @@ def _of_pods(pods: Pods, number: int, family: Family, behind: Behind) -> list[En
     if family == 4:
         return [Endpoint(pod.ipv4, number, pod.node, pod.name) for pod in pods if pod.ipv4]
     return [Endpoint(pod.ipv6, number, pod.node, pod.name) for pod in pods if pod.ipv6]
-
-
-def _hostname(pod: PlannedPod) -> str:
-    """A pod's own name in DNS below the Service that is its subdomain: what the controllers of
-    StatefulSets and Indexed Jobs set as its hostname, or what the template says."""
-    workload = pod.workload
-    if workload.kind == "StatefulSet":
-        return pod.name
-    return f"{workload.name}-{pod.ordinal}" if workload.indexed else workload.template.hostname
 
 
 def _of_slice(slice_: EndpointSlice, number: int) -> Iterator[Endpoint]:
