@@ -24,6 +24,7 @@ VARIANTS = [
     for policy in ("ACCEPT", "DROP")
     for default_route in (True, False)
 ]
+VARIANTS += [Variant("nft", "DROP", cni="ips"), Variant("legacy", "DROP", cni="args")]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,8 @@ def real(request: pytest.FixtureRequest, bundle: Path) -> Iterator[Article]:
     variant: Variant = request.param
     needs.requires_flavour(variant.flavour)
     needs.requires_bridge_netfilter()
+    if variant.cni:
+        needs.requires_cni()
     running = article.start(bundle, variant)
     with running.cluster:
         yield running

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import quadlet_keys
-from kcompile.lower.quadlets import BRIDGE
+from kcompile.lower.runtime import POD_BRIDGE
 from kcompile.pipeline import make_files, make_plan
 from kcompile.plan.lock import Lock
 from kcompile.render.yaml_text import yaml_text
@@ -104,7 +104,7 @@ def test_the_network_is_unmanaged_and_has_the_nodes_range() -> None:
         f"Gateway={gateway}",
     ):
         assert f"{line}\n" in text
-    assert f"ip address replace {gateway}/24 dev {BRIDGE}\n" in text
+    assert f"ip address replace {gateway}/24 dev {POD_BRIDGE}\n" in text
 
 
 def test_a_pod_in_the_nodes_network_has_no_address_of_its_own() -> None:

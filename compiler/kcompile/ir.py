@@ -401,3 +401,28 @@ class NodeQuadlets:
     mac: str
     ranges: tuple[tuple[Cidr, int], ...]
     pods: tuple[QuadletPod, ...]
+
+
+class PodInterface(NamedTuple):
+    """What a container runtime gives a pod. An address 0 means none of that family; a pod in the
+    host's network has neither. `resolv_conf` is a path in the node's folder, "" for the node's own
+    file."""
+
+    namespace: str
+    name: str
+    host_name: str
+    host_network: bool
+    ipv4: int
+    ipv6: int
+    resolv_conf: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRuntime:
+    """A node's pods and the bridge that joins them; in each of `networks`, the node's pod CIDRs,
+    the first address is the bridge's."""
+
+    node: str
+    bridge: str
+    networks: tuple[Cidr, ...]
+    pods: tuple[PodInterface, ...]

@@ -20,6 +20,7 @@ from kcompile.lower.node import lower_listeners, lower_networks
 from kcompile.lower.quadlets import lower_quadlets
 from kcompile.lower.resolv import lower_resolv_all
 from kcompile.lower.rules import lower_rules
+from kcompile.lower.runtime import lower_runtimes
 from kcompile.lower.servers import lower_servers
 from kcompile.lower.zones import lower_zones
 from kcompile.model import Objects
@@ -42,6 +43,7 @@ from kcompile.render.plan_json import plan_json, settings_pairs
 from kcompile.render.quadlets import quadlet_texts
 from kcompile.render.resolv import resolv_text
 from kcompile.render.rules import BlockText, rules_text
+from kcompile.render.runtime import conflist_text, pods_json
 from kcompile.render.servers import server_texts
 from kcompile.render.units import unit_texts
 from kcompile.render.zones import zone_text
@@ -198,6 +200,10 @@ def _node_files(plan_: Plan) -> Mapping[str, Content]:
         files[f"{folder}/modules-load.d/kcompile.conf"] = content(modules_text(network))
         for path, conf in resolv[network.node]:
             files[f"{folder}/{path}"] = content(resolv_text(conf))
+    for runtime in lower_runtimes(plan_):
+        folder = f"nodes/{runtime.node}/runtime"
+        files[f"{folder}/pods.json"] = content(pods_json(runtime))
+        files[f"{folder}/cni/10-kcompile.conflist"] = content(conflist_text(runtime))
     return files
 
 

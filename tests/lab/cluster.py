@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from lab.describe import Lab, Probe, to_json
 from lab.needs import search_path
@@ -104,6 +104,10 @@ class Cluster:
     def start(self, name: str, argv: Sequence[str], log: Path) -> int:
         """The process's number, as programs in the lab know it."""
         return int(self._request({"start": [name, list(argv)], "log": str(log)})["pid"])
+
+    def cni(self, command: Literal["ADD", "CHECK", "DEL"], pod: str) -> Any:
+        """What the real plugins answer; raises LabError with what they say is wrong."""
+        return self._request({"cni": command, "pod": pod})
 
     def on_host(
         self,

@@ -44,6 +44,7 @@ class LabNode:
     sysctls: tuple[str, ...] = ()
     batches: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    runtime: str | None = None  # the folder with pods.json
 
     @property
     def gateways(self) -> tuple[str, ...]:
@@ -80,10 +81,13 @@ class Variant:
     flavour: Flavour = "nft"
     forward: Policy = "ACCEPT"
     default_route: bool = True
+    # Who plugs the pods in: the lab by pods.json, or the real CNI plugins, told the addresses so.
+    cni: Literal["", "ips", "args"] = ""
 
     def __str__(self) -> str:
         route = "routed" if self.default_route else "no-default-route"
-        return f"{self.flavour}-{self.forward.lower()}-{route}"
+        cni = f"-cni-{self.cni}" if self.cni else ""
+        return f"{self.flavour}-{self.forward.lower()}-{route}{cni}"
 
 
 PLAIN = Variant()
@@ -202,6 +206,7 @@ def _node(bundle: Path, node: Any) -> LabNode:
         tuple(str(path) for path in sorted((folder / "sysctl.d").glob("*.conf"))),
         tuple(str(path) for path in sorted((folder / "network").glob("*.batch"))),
         tuple(str(path) for path in sorted(folder.glob("*.rules"))),
+        str(folder / "runtime"),
     )
 
 

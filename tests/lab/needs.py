@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import cni
 from lab.describe import PROGRAMS, Family
 
 # Every match and target that a node's file may use, so that a kernel without one is told from a
@@ -65,6 +66,12 @@ def requires_both_families(flavour: str) -> None:
 def requires_bridge_netfilter() -> None:
     if not Path("/proc/sys/net/bridge").exists():
         pytest.skip("the kernel module br_netfilter is not loaded (modprobe br_netfilter)")
+
+
+def requires_cni() -> None:
+    absent = [name for name in ("bridge", "static") if cni.plugin(name) is None]
+    if absent:
+        pytest.skip(f"CNI plugins are not installed (containernetworking-plugins): {absent}")
 
 
 def requires_dns_server() -> tuple[str, ...]:

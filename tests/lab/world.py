@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lab import describe
+from lab import cni, describe
 from lab.describe import (
     PROGRAMS,
     WIRE_PREFIXES,
@@ -76,13 +76,14 @@ class World:
         self.missing: list[str] = []
         self.errors: list[str] = []
         self.hosts = Hosts(lab.variant.flavour)
+        self.plugged: dict[str, Any] = {}  # by pod, what the CNI plugins said
 
     def build(self) -> None:
         self._segment()
         for node in self.lab.nodes:
             self._node(node)
         for pod in self.lab.pods:
-            self._pod(pod)
+            self._listen(pod.name, pod.addresses, pod.ports)
         self._start_servers()
         for node in self.lab.nodes:
             self._load(node)
@@ -103,7 +104,7 @@ class World:
             lines.append(f"link set port{index} master br0")
         self._ip("wire", lines)
         for name, addresses in hosts.items():
-            lines = [_add_address(a, WIRE_PREFIXES[family_of(a)], "eth0") for a in addresses]
+            lines = [_add_address(f"{a}/{WIRE_PREFIXES[family_of(a)]}", "eth0") for a in addresses]
             self._ip(name, ["link set eth0 up", *lines])
         self._internet()
 
@@ -113,8 +114,8 @@ class World:
         for family in self.lab.families:
             wire = ipaddress.ip_network(describe.INTERNET_NETS[family])
             host = describe.INTERNET_HOSTS[family]
-            self._ip(describe.ROUTER, [_add_address(str(wire[1]), wire.prefixlen, "eth1")])
-            lines = [_add_address(host, wire.prefixlen, "eth0"), _default_route(str(wire[1]))]
+            self._ip(describe.ROUTER, [_add_address(f"{wire[1]}/{wire.prefixlen}", "eth1")])
+            lines = [_add_address(f"{host}/{wire.prefixlen}", "eth0"), _default_route(str(wire[1]))]
             self._ip(describe.INTERNET, lines)
             self._listen(describe.INTERNET, (host,), (Port("TCP", describe.INTERNET_PORT),))
             self._sysctl(describe.ROUTER, FORWARDING[family])
@@ -123,33 +124,50 @@ class World:
         self._sysctl(node.name, KERNEL_DEFAULTS | REFUSALS_UNLIMITED)
         if 6 in self.lab.families:
             self._sysctl(node.name, IPV6_KERNEL_DEFAULTS | IPV6_REFUSALS_UNLIMITED)
-        lines = ["link add cbr0 type bridge", "link set cbr0 up"]
-        for cidr, gateway in zip(node.pod_cidrs, node.gateways, strict=True):
-            lines.append(_add_address(gateway, prefix_of(cidr), "cbr0"))
-            if self.lab.variant.default_route:
-                family = family_of(cidr)
-                lines.append(_default_route(self.lab.address(describe.ROUTER, family)))
-        for index, pod in enumerate(pod for pod in self.lab.pods if pod.node == node.name):
-            if _in_host_network(pod, node):
+        if self.lab.variant.default_route:
+            routers = [self.lab.address(describe.ROUTER, family) for family in self.lab.families]
+            self._ip(node.name, [_default_route(router) for router in routers])
+        for pod in self.lab.pods:
+            if pod.node == node.name and _in_host_network(pod, node):
                 self.netns[pod.name] = self.netns[node.name]
-                continue
-            self._new(pod.name)
-            lines += self._plug(f"veth{index}", pod.name, "eth0")
-            lines.append(f"link set veth{index} master cbr0")
-            lines.append(f"link set veth{index} type bridge_slave hairpin on")
-        self._ip(node.name, lines)
+        if node.runtime is not None:
+            self._runtime(node, Path(node.runtime))
 
-    def _pod(self, pod: LabPod) -> None:
-        node = self.lab.node(pod.node)
-        if not _in_host_network(pod, node):
-            lines = ["link set eth0 up"]
-            for address in pod.addresses:
-                family = family_of(address)
-                prefix = prefix_of(describe.of_family(family, node.pod_cidrs))
-                lines.append(_add_address(address, prefix, "eth0"))
-                lines.append(_default_route(node.gateway(family)))
-            self._ip(pod.name, lines)
-        self._listen(pod.name, pod.addresses, pod.ports)
+    def _runtime(self, node: LabNode, runtime: Path) -> None:
+        """The bridge and the pods of pods.json."""
+        plan = json.loads((runtime / "pods.json").read_text())
+        pods = [pod for pod in plan["pods"] if not pod["hostNetwork"]]
+        for pod in pods:
+            self._new(_name(pod))
+        if self.lab.variant.cni:
+            for pod in pods:
+                self.cni("ADD", _name(pod))
+            return
+        bridge, hairpin = plan["bridge"]["name"], "on" if plan["bridge"]["hairpin"] else "off"
+        lines = [f"link add {bridge} type bridge", f"link set {bridge} up"]
+        lines += [_add_address(address, bridge) for address in plan["bridge"]["addresses"]]
+        for index, pod in enumerate(pods):
+            lines += self._plug(f"veth{index}", _name(pod), "eth0")
+            lines.append(f"link set veth{index} master {bridge}")
+            lines.append(f"link set veth{index} type bridge_slave hairpin {hairpin}")
+        self._ip(node.name, lines)
+        for pod in pods:
+            addresses = [_add_address(address, "eth0") for address in pod["addresses"]]
+            routes = [_default_route(gateway) for gateway in pod["gateways"]]
+            self._ip(_name(pod), ["link set eth0 up", *addresses, *routes])
+
+    def cni(self, command: cni.Command, name: str) -> Any:
+        """Call the plugins for a pod; what they answer."""
+        node = self.lab.node(self.lab.pod(name).node)
+        runtime, way = Path(node.runtime or ""), self.lab.variant.cni or "ips"
+        pods = json.loads((runtime / "pods.json").read_text())["pods"]
+        (pod,) = [pod for pod in pods if _name(pod) == name]
+        there = f"/proc/{os.getpid()}/fd/{self.netns[name]}"
+        before = self.plugged.get(name) if command != "ADD" else None
+        with inside(self.netns[node.name]):
+            answer = cni.call(command, cni.conflist(runtime), pod, there, way=way, result=before)
+        self.plugged[name] = answer
+        return answer
 
     def _new(self, name: str) -> None:
         if name in self.netns:
@@ -281,17 +299,20 @@ class World:
                 return self.run(name, argv, timeout)
             case {"start": [str(name), list(argv)], "log": str(log)}:
                 return self.start(name, argv, log)
+            case {"cni": ("ADD" | "CHECK" | "DEL") as command, "pod": str(name)}:
+                return self.cni(command, name)
             case {"host": str(name), **more}:
                 return self.hosts.answer(name, self.netns[name], more)
         raise ValueError(f"not a request: {request}")
 
 
-def prefix_of(cidr: str) -> int:
-    return int(cidr.partition("/")[2])
+def _add_address(address: str, device: str) -> str:
+    """`address` has a prefix length."""
+    return f"addr add {address} dev {device}" + (" nodad" if ":" in address else "")
 
 
-def _add_address(address: str, prefix: int, device: str) -> str:
-    return f"addr add {address}/{prefix} dev {device}" + (" nodad" if ":" in address else "")
+def _name(pod: Any) -> str:
+    return f"{pod['namespace']}/{pod['name']}"
 
 
 def _default_route(gateway: str) -> str:

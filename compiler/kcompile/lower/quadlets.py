@@ -11,11 +11,11 @@ from hashlib import sha256
 from kcompile.address import Cidr, Family, format_ip
 from kcompile.ir import NodeQuadlets, QuadletPod, ResolvConf
 from kcompile.lower.resolv import plain_confs, pod_conf
+from kcompile.lower.runtime import POD_BRIDGE
 from kcompile.model import Key
 from kcompile.planned import Plan, PlannedNode, PlannedPod
 from kcompile.running import Fields, RunContainer, Running, Variable
 
-BRIDGE = "kcompile-pods"
 _LONGEST_FILE = 200  # with a suffix, and podman's names behind it, less than 255
 _LONGEST_HOST_NAME = 63  # the kubelet's; Linux has 64
 _DEFAULT_MODE = "Always"
@@ -35,7 +35,9 @@ def lower_quadlets(
         runs = running[pod.workload.key]
         pods[pod.node].append(_pod(pod, nodes[pod.node], runs, conf, config_maps))
     return tuple(
-        NodeQuadlets(node.name, BRIDGE, _mac(node), tuple(_ranges(node)), tuple(pods[node.name]))
+        NodeQuadlets(
+            node.name, POD_BRIDGE, _mac(node), tuple(_ranges(node)), tuple(pods[node.name])
+        )
         for node in plan.nodes
     )
 

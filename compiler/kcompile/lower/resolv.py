@@ -5,7 +5,7 @@ has no DNS Service (the kubelet then falls back to Default too). What the kubele
 node's own file (its search domains) is not known here and left out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import assert_never
 
@@ -13,7 +13,7 @@ from kcompile.address import format_ip
 from kcompile.ir import ResolvConf
 from kcompile.lower.dns_service import dns_addresses
 from kcompile.model import DnsConfig, PodTemplate
-from kcompile.planned import Plan
+from kcompile.planned import Plan, PlannedPod
 from kcompile.problems import Code, Finding
 
 ResolvFiles = tuple[tuple[str, ResolvConf], ...]
@@ -35,19 +35,25 @@ def lower_resolv_all(plan: Plan) -> Mapping[str, ResolvFiles]:
     `resolv/<namespace>/<pod>.conf` besides.
     """
     files: dict[str, dict[str, ResolvConf]] = {node.name: {} for node in plan.nodes}
+    for pod, path, conf in resolvers(plan):
+        if conf is not None:
+            files[pod.node][path] = conf
+    return {node: tuple(sorted(files[node].items())) for node in sorted(files)}
+
+
+def resolvers(plan: Plan) -> Iterator[tuple[PlannedPod, str, ResolvConf | None]]:
+    """Every pod in the plan's order, and its file: path in its node's folder and content. A pod
+    with its node's resolv.conf has "" and None."""
     plain = plain_confs(plan)
     # Pods of a workload stand together and share one value.
     for _, group in groupby(plan.pods, key=lambda pod: id(pod.workload)):
         pods = tuple(group)
         namespace = pods[0].namespace
         conf = pod_conf(pods[0].workload.template, plain.get(namespace))
-        if conf is None:
-            continue
         shared = conf == plain.get(namespace)
+        path = "" if conf is None else f"resolv/{namespace}.conf"
         for pod in pods:
-            path = f"resolv/{namespace}.conf" if shared else f"resolv/{namespace}/{pod.name}.conf"
-            files[pod.node][path] = conf
-    return {node: tuple(sorted(files[node].items())) for node in sorted(files)}
+            yield pod, path if shared or not path else f"resolv/{namespace}/{pod.name}.conf", conf
 
 
 def check_resolv(plan: Plan) -> tuple[Finding, ...]:
