@@ -38,6 +38,10 @@ def notes(text: str) -> list[str]:
     return [str(note) for note in made.notes if "KC231" in str(note)]
 
 
+def documents(files: dict[str, str]) -> list[dict[str, dict[str, str]]]:
+    return list(yaml.safe_load_all(files[f"{FOLDER}/default_web.yaml"]))
+
+
 def manifest(files: dict[str, str], name: str = "default_web") -> dict[str, object]:
     """The Pod that podman reads, behind any ConfigMaps."""
     *_, last = yaml.safe_load_all(files[f"{FOLDER}/{name}.yaml"])
@@ -166,6 +170,30 @@ def test_config_maps_come_before_the_pod() -> None:
     }
 
 
+def test_volumes_that_podman_makes_have_names_of_their_own() -> None:
+    """podman calls a volume like its ConfigMap, Secret or claim, and shares what is called alike."""
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {k: v}\n---\n"
+    volumes = (
+        "volumes: [{name: a, configMap: {name: x}}, {name: b, secret: {secretName: x}},"
+        " {name: c, persistentVolumeClaim: {claimName: x}}, {name: d, emptyDir: {}}]"
+    )
+    mounts = "volumeMounts: [{name: d, mountPath: /d}]"
+    files = built(config + pod(mounts, spec=volumes) + pod(name="b", spec=volumes))
+    first, second = manifest(files)["spec"], manifest(files, "default_b")["spec"]
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert first["volumes"] == [
+        {"name": "default_web_a", "configMap": {"name": "default_web_a"}},
+        {"name": "default_web_b", "secret": {"secretName": "default_x"}},
+        {"name": "default_web_c", "persistentVolumeClaim": {"claimName": "claim.default_x"}},
+        {"name": "default_web_d", "emptyDir": {}},
+    ]
+    assert first["containers"][0]["volumeMounts"] == [{"name": "default_web_d", "mountPath": "/d"}]
+    assert second["volumes"][0] == {"name": "default_b_a", "configMap": {"name": "default_b_a"}}
+    names = [each["metadata"]["name"] for each in documents(files)]
+    assert names == ["x", "default_web_a", "default_web"]
+
+
 def test_a_sidecar_is_a_container_and_no_step_before() -> None:
     spec = "initContainers: [{name: s, image: s, restartPolicy: Always}, {name: i, image: i}]"
     found = manifest(built(pod(spec=spec)))["spec"]
@@ -177,7 +205,7 @@ def test_a_sidecar_is_a_container_and_no_step_before() -> None:
 def test_a_mount_of_a_volume_that_podman_has_not_goes_with_it() -> None:
     mounts = "volumeMounts: [{name: v, mountPath: /v}, {name: e, mountPath: /e}]"
     text = pod(mounts, spec="volumes: [{name: v, nfs: {server: s, path: /}}, {name: e}]")
-    assert container(text)["volumeMounts"] == [{"name": "e", "mountPath": "/e"}]
+    assert container(text)["volumeMounts"] == [{"name": "default_web_e", "mountPath": "/e"}]
     (note,) = notes(text)
     assert "nfs is left out" in note
 

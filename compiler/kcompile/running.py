@@ -25,9 +25,11 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class RunContainer:
-    """`fields` are those that podman takes as they are, all but the environment."""
+    """`fields` are those that podman takes as they are; `sources` are envFrom."""
 
     fields: Fields
+    mounts: tuple[Fields, ...]
+    sources: tuple[Fields, ...]
     environment: tuple[Variable, ...]
 
 

@@ -75,22 +75,30 @@ def _pod(
         spec["volumes"] = volumes
     facts = _facts(pod, node)
     if running.init_containers:
-        spec["initContainers"] = [
-            _container(each, pod.namespace, facts) for each in running.init_containers
-        ]
-    spec["containers"] = [_container(each, pod.namespace, facts) for each in running.containers]
+        spec["initContainers"] = [_container(each, pod, facts) for each in running.init_containers]
+    spec["containers"] = [_container(each, pod, facts) for each in running.containers]
     metadata = {"name": file, "labels": dict(template.labels)}
-    documents = [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **found}
-        for name in running.config_maps
-        if (found := config_maps.get((pod.namespace, name))) is not None
-    ]
+    documents = _config_maps(pod, running, config_maps)
     manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     addresses = () if template.host_network else _addresses(pod)
     at_boot = pod.workload.kind != "Job"
     return QuadletPod(
         file, pod.namespace, pod.name, (*documents, manifest), addresses, at_boot, running.missing
     )
+
+
+def _config_maps(pod: PlannedPod, running: Running, config_maps: ConfigMaps) -> Iterator[Fields]:
+    """One a name for variables, and one a volume, which podman calls like the ConfigMap."""
+    file = _file(pod.namespace, pod.name)
+    named = [(name, name) for name in running.config_maps]
+    for volume in running.volumes:
+        match volume:
+            case {"name": str(own), "configMap": {"name": str(name)}}:
+                named.append((f"{file}_{own}", name))
+    for own, name in named:
+        found = config_maps.get((pod.namespace, name))
+        if found is not None:
+            yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": own}, **found}
 
 
 def _file(namespace: str, name: str) -> str:
@@ -135,13 +143,17 @@ def _facts(pod: PlannedPod, node: PlannedNode) -> Mapping[str, str]:
     }
 
 
-def _container(container: RunContainer, namespace: str, facts: Mapping[str, str]) -> Fields:
+def _container(container: RunContainer, pod: PlannedPod, facts: Mapping[str, str]) -> Fields:
     fields = dict(container.fields)
-    if sources := fields.get("envFrom"):
-        assert isinstance(sources, list)  # noqa: S101 - so the manifest has it
-        fields["envFrom"] = [_named(source, namespace) for source in sources]
+    if container.mounts:
+        file = _file(pod.namespace, pod.name)
+        fields["volumeMounts"] = [
+            {**mount, "name": f"{file}_{mount['name']}"} for mount in container.mounts
+        ]
+    if container.sources:
+        fields["envFrom"] = [_named(source, pod.namespace) for source in container.sources]
     if container.environment:
-        fields["env"] = [_variable(each, namespace, facts) for each in container.environment]
+        fields["env"] = [_variable(each, pod.namespace, facts) for each in container.environment]
     return fields
 
 
@@ -164,17 +176,27 @@ def _named(source: Fields, namespace: str) -> Fields:
 
 
 def _volumes(pod: PlannedPod, running: Running) -> Iterator[Fields]:
-    """Volumes; those that outlive the pod, and secrets, by names with the namespace."""
+    """Volumes by names that no other pod's have: podman makes a volume of each emptyDir, ConfigMap,
+    Secret and claim, called like it, and pods of the node share what is called alike."""
+    file = _file(pod.namespace, pod.name)
     for volume in running.volumes:
+        own = f"{file}_{volume['name']}"
         match volume:
             case {"secret": {"secretName": str(name), **others}}:
                 named = {**others, "secretName": f"{pod.namespace}_{name}"}
-                yield {"name": volume["name"], "secret": named}
+                yield {"name": own, "secret": named}
+            case {"configMap": {"name": str(), **others}}:
+                yield {"name": own, "configMap": {**others, "name": own}}
             case {"persistentVolumeClaim": {"claimName": str(name), **others}}:
-                named = {**others, "claimName": f"{pod.namespace}_{name}"}
-                yield {"name": volume["name"], "persistentVolumeClaim": named}
+                named = {**others, "claimName": _claim(pod, name)}
+                yield {"name": own, "persistentVolumeClaim": named}
             case _:
-                yield volume
+                yield {**volume, "name": own}
     for claim in running.claims:
-        name = f"{pod.namespace}_{claim}-{pod.name}"
-        yield {"name": claim, "persistentVolumeClaim": {"claimName": name}}
+        name = _claim(pod, f"{claim}-{pod.name}")
+        yield {"name": f"{file}_{claim}", "persistentVolumeClaim": {"claimName": name}}
+
+
+def _claim(pod: PlannedPod, name: str) -> str:
+    """podman's name of a volume; that of one with a Secret, which podman makes, is the Secret's."""
+    return f"claim.{pod.namespace}_{name}"

@@ -34,10 +34,10 @@ _CONTAINER: Table = {
         "runAsUser": None,
         "seLinuxOptions": None,
     },
-    "volumeMounts": {"mountPath": None, "name": None, "readOnly": None, "subPath": None},
     "workingDir": None,
 }
-_ELSEWHERE = frozenset({"env", "envFrom", "ports", "restartPolicy"})
+_MOUNT: Table = {"mountPath": None, "name": None, "readOnly": None, "subPath": None}
+_ELSEWHERE = frozenset({"env", "envFrom", "ports", "restartPolicy", "volumeMounts"})
 """Ports are not published: the rules lead to them."""
 _ACTIONS = ("httpGet", "tcpSocket", "grpc")
 _FIELDS = frozenset(
@@ -53,7 +53,7 @@ _FIELDS = frozenset(
 )
 """Fields of a pod that the plan knows."""
 _LABEL = re.compile(r"metadata\.labels\['[^']+'\]")
-_SOURCES = ("configMapKeyRef", "secretKeyRef", "resourceFieldRef")
+_REFERENCES = ("configMapKeyRef", "secretKeyRef", "resourceFieldRef")
 
 
 def read_run_container(
@@ -71,21 +71,19 @@ def read_run_container(
         # that is well would be killed again and again.
         del own["livenessProbe"]
         missing.append((*path, "livenessProbe"))
-    mounts = own.pop("volumeMounts", None) or []
+    mounts = container.get("volumeMounts") or ()
     fields = kept(own, _CONTAINER, path, missing)
-    there = list(_mounts(mounts, volumes, path, missing))
-    if there:
-        fields["volumeMounts"] = there
-    if from_sources := list(_from_sources(container, config_maps, path, missing)):
-        fields["envFrom"] = from_sources
-    variables = tuple(_variables(container.get("env") or (), config_maps, path, missing))
-    return RunContainer(fields, variables)
+    return RunContainer(
+        fields,
+        tuple(_mounts(mounts, volumes, path, missing)),
+        tuple(_sources(container, config_maps, path, missing)),
+        tuple(_variables(container.get("env") or (), config_maps, path, missing)),
+    )
 
 
 def _mounts(
     mounts: Sequence[Mapping[str, Any]], volumes: set[str], path: Path, missing: list[Path]
 ) -> Iterator[Mapping[str, Any]]:
-    table = _CONTAINER["volumeMounts"] or {}
     for index, mount in enumerate(mounts):
         here = (*path, "volumeMounts", index)
         if mount["name"] not in volumes:
@@ -94,10 +92,10 @@ def _mounts(
             # Without it, the mount would show all of the volume.
             missing.append((*here, "subPathExpr"))
             continue
-        yield kept(mount, table, here, missing)
+        yield kept(mount, _MOUNT, here, missing)
 
 
-def _from_sources(
+def _sources(
     container: Mapping[str, Any], config_maps: set[str], path: Path, missing: list[Path]
 ) -> Iterator[Mapping[str, Any]]:
     for index, source in enumerate(container.get("envFrom") or ()):
@@ -126,7 +124,7 @@ def _variables(
         kind = next(key for key, value in source.items() if value is not None)
         if kind == "fieldRef" and _is_known(field := source[kind].get("fieldPath") or ""):
             yield Variable(name, field=field)
-        elif kind in _SOURCES:
+        elif kind in _REFERENCES:
             if kind == "configMapKeyRef" and not is_absent(source[kind].get("name")):
                 config_maps.add(source[kind]["name"])
             yield Variable(name, source={kind: source[kind]})
