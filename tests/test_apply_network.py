@@ -172,6 +172,25 @@ def test_removal_leaves_the_node_as_it_was(node: Node) -> None:
     assert list(node.host.path("/var/lib/kcompile/originals").iterdir()) == []
 
 
+def test_an_mtu_of_routes_comes_and_goes(node: Node, tmp_path: Path) -> None:
+    before = seen()
+    six = "route replace fd00:244::/64 via fd00::2\n"
+    usual = network_slice(tmp_path / "3", PODS + six)
+    small = network_slice(tmp_path / "4", (PODS + six).replace("\n", " mtu 1420\n"))
+    settle(node, None, usual)
+    settle(node, usual, small)
+    found = seen()
+    for routes in (found["-4 route"], found["-6 route"]):
+        mtus = [route["metrics"] for route in routes if "metrics" in route]  # type: ignore[attr-defined] # JSON
+        assert mtus
+        assert all(metrics == [{"mtu": 1420}] for metrics in mtus)
+    settle(node, small, usual)
+    assert "metrics" not in str(seen()["-4 route"]) + str(seen()["-6 route"])
+    settle(node, usual, small)
+    settle(node, small, None)
+    assert seen() == before
+
+
 def test_rollback_is_the_change_the_other_way_round(node: Node) -> None:
     settle(node, None, node.first)
     installed = seen(), etc(node.host)

@@ -51,6 +51,10 @@ HOSTILE = {
         "route replace 10.0.0.0/8",
         "route replace 10.0.0.0/8 src 192.0.2.1",
         "route replace 10.0.0.0/8 via 192.0.2.1 table local",
+        "route replace 10.0.0.0/8 via 192.0.2.1 mtu 1279",
+        "route replace 10.0.0.0/8 via 192.0.2.1 mtu 65536",
+        "route replace 10.0.0.0/8 via 192.0.2.1 mtu 01420",
+        "route replace 10.0.0.0/8 via 192.0.2.1 mtu lock 1420",
         "route flush table main",
         "route replace 10.0.0.0/8 via 192.0.2.1\nroute replace 10.0.0.0/8 via 192.0.2.2",
     ],
@@ -95,9 +99,9 @@ def test_every_golden_is_read_whole() -> None:
 
 
 def test_a_route_and_its_words(tmp_path: Path) -> None:
-    text = "route replace 10.0.0.0/8 via 192.0.2.1 dev kcompile0 src 192.0.2.7\n"
+    text = "route replace 10.0.0.0/8 via 192.0.2.1 dev kcompile0 src 192.0.2.7 mtu 1420\n"
     (route,) = read_wanted(network_slice(tmp_path, text)).routes
-    assert route == Route("10.0.0.0/8", "192.0.2.1", "kcompile0", "192.0.2.7")
+    assert route == Route("10.0.0.0/8", "192.0.2.1", "kcompile0", "192.0.2.7", "1420")
     assert f"route replace {route.words}\n" == text
 
 

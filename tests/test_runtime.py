@@ -51,6 +51,7 @@ def test_the_bridge_has_the_first_address_of_each_range() -> None:
             "name": "kcompile-pods",
             "addresses": ["10.244.3.1/24", "fd00:244:0:3::1/64"],
             "hairpin": True,
+            "mtu": None,
         },
         "pods": [],
     }

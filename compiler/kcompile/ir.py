@@ -355,12 +355,13 @@ class NodeListeners:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`via` and `source` are 0 where the kernel chooses; `device` is "" where `via` tells."""
+    """`via`, `source` and `mtu` are 0 where the kernel chooses, `device` "" where `via` tells."""
 
     destination: Cidr
     via: int
     device: str
     source: int
+    mtu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,9 +421,10 @@ class PodInterface(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class NodeRuntime:
     """A node's pods and the bridge that joins them; in each of `networks`, the node's pod CIDRs,
-    the first address is the bridge's."""
+    the first address is the bridge's. An `mtu` of 0 is what links have by themselves."""
 
     node: str
     bridge: str
     networks: tuple[Cidr, ...]
+    mtu: int
     pods: tuple[PodInterface, ...]

@@ -59,7 +59,8 @@ class Settings:
 
     `node_masks` are prefix lengths in bits of a node's share of the pod ranges, by family;
     `node_ports` is first and last port; `masquerade_bit` a bit number, 0 to 31. `node_dns` is the
-    address that every node has for its own DNS server, () for none.
+    address that every node has for its own DNS server, () for none. `mtus` are bytes by node, that
+    of "" for every other one.
     """
 
     pod_cidrs: tuple[Cidr, ...]
@@ -79,6 +80,12 @@ class Settings:
     dns: DnsSettings = DEFAULT_DNS
     node_dns: tuple[tuple[Family, int], ...] = ()
     forwarding: Forwarding = NO_FORWARDING
+    mtus: tuple[tuple[str, int], ...] = ()
+
+    def mtu(self, node: str) -> int:
+        """Bytes that a packet of the node's pods may have; 0 for what links have by themselves."""
+        stated = dict(self.mtus)
+        return stated.get(node, stated.get("", 0))
 
     @property
     def families(self) -> tuple[Family, ...]:

@@ -83,6 +83,8 @@ class Variant:
     default_route: bool = True
     # Who plugs the pods in: the lab by pods.json, or the real CNI plugins, told the addresses so.
     cni: Literal["", "ips", "args"] = ""
+    # The wire loses, without a word, what is larger; 0 for a usual wire.
+    wire_mtu: int = 0
 
     def __str__(self) -> str:
         route = "routed" if self.default_route else "no-default-route"

@@ -102,11 +102,18 @@ class World:
         for index, name in enumerate(hosts):
             lines += self._plug(f"port{index}", name, "eth0")
             lines.append(f"link set port{index} master br0")
+            if lab.variant.wire_mtu and index < len(lab.nodes):
+                lines.append(f"link set port{index} mtu {lab.variant.wire_mtu}")
         self._ip("wire", lines)
         for name, addresses in hosts.items():
             lines = [_add_address(f"{a}/{WIRE_PREFIXES[family_of(a)]}", "eth0") for a in addresses]
-            self._ip(name, ["link set eth0 up", *lines])
+            self._ip(name, ["link set eth0 up", *self._as_sent("eth0"), *lines])
         self._internet()
+
+    def _as_sent(self, device: str) -> list[str]:
+        """Where size matters, packets are made as a wire has them, not in bundles for the network
+        card, which a bridge here lets pass whatever its MTU."""
+        return [f"link set {device} gso_max_segs 1"] if self.lab.variant.wire_mtu else []
 
     def _internet(self) -> None:
         self._ip(describe.ROUTER, self._plug("eth1", describe.INTERNET, "eth0"))
@@ -142,19 +149,23 @@ class World:
         if self.lab.variant.cni:
             for pod in pods:
                 self.cni("ADD", _name(pod))
+                self._ip(_name(pod), self._as_sent("eth0"))
             return
         bridge, hairpin = plan["bridge"]["name"], "on" if plan["bridge"]["hairpin"] else "off"
         lines = [f"link add {bridge} type bridge", f"link set {bridge} up"]
         lines += [_add_address(address, bridge) for address in plan["bridge"]["addresses"]]
+        mtu = plan["bridge"]["mtu"] or 1500
         for index, pod in enumerate(pods):
             lines += self._plug(f"veth{index}", _name(pod), "eth0")
+            lines.append(f"link set veth{index} mtu {mtu}")
             lines.append(f"link set veth{index} master {bridge}")
             lines.append(f"link set veth{index} type bridge_slave hairpin {hairpin}")
         self._ip(node.name, lines)
         for pod in pods:
             addresses = [_add_address(address, "eth0") for address in pod["addresses"]]
             routes = [_default_route(gateway) for gateway in pod["gateways"]]
-            self._ip(_name(pod), ["link set eth0 up", *addresses, *routes])
+            up = [f"link set eth0 mtu {mtu} up", *self._as_sent("eth0")]
+            self._ip(_name(pod), [*up, *addresses, *routes])
 
     def cni(self, command: cni.Command, name: str) -> Any:
         """Call the plugins for a pod; what they answer."""

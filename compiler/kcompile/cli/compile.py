@@ -102,6 +102,13 @@ _OPTIONS = (
         help="Accept forwarded packets of pods.  [default: on]",
     ),
     click.option(
+        "--mtu",
+        "mtus",
+        multiple=True,
+        metavar="[NODE=]BYTES",
+        help="The largest packet of pods, where links between nodes carry less; repeatable.",
+    ),
+    click.option(
         "--node-dns-address",
         metavar="IP|none",
         help="Each node's address for its own DNS server, 169.254.20.10 if nothing is said.",

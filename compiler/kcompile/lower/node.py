@@ -65,11 +65,16 @@ def _health_check(service: PlannedService, node: PlannedNode) -> HealthCheck:
 def lower_networks(plan: Plan) -> tuple[NodeNetwork, ...]:
     """Each node's network, in the plan's order."""
     sysctls = tuple(_sysctls(plan))
-    pod_routes = [
-        (node.name, Route(cidr, node.address(cidr.family), "", 0))
-        for node in plan.nodes
-        for cidr in node.pod_cidrs
-    ]
+    mtus = {node.name: plan.settings.mtu(node.name) for node in plan.nodes}
+    # Nodes with the same MTU share their routes.
+    pod_routes = {
+        own: [
+            (node.name, Route(cidr, node.address(cidr.family), "", 0, _smaller(own, mtu)))
+            for node, mtu in zip(plan.nodes, mtus.values(), strict=True)
+            for cidr in node.pod_cidrs
+        ]
+        for own in set(mtus.values())
+    }
     # br_netfilter passes bridged packets to netfilter; without it a pod that asks a Service for a
     # pod on its own bridge gets the answer from an address that it did not ask.
     modules = ("br_netfilter",)
@@ -79,7 +84,7 @@ def lower_networks(plan: Plan) -> tuple[NodeNetwork, ...]:
             plan.settings.node_dns,
             (SERVICE_LINK,),
             (
-                *(route for owner, route in pod_routes if owner != node.name),
+                *(route for owner, route in pod_routes[mtus[node.name]] if owner != node.name),
                 *_service_routes(node, plan.settings),
             ),
             sysctls,
@@ -87,6 +92,11 @@ def lower_networks(plan: Plan) -> tuple[NodeNetwork, ...]:
         )
         for node in plan.nodes
     )
+
+
+def _smaller(one: int, other: int) -> int:
+    """Of two MTUs; 0 is none."""
+    return min(filter(None, (one, other)), default=0)
 
 
 def _service_routes(node: PlannedNode, settings: Settings) -> Iterator[Route]:

@@ -16,7 +16,13 @@ def lower_runtimes(plan: Plan) -> tuple[NodeRuntime, ...]:
     for pod, path, _ in resolvers(plan):
         pods[pod.node].append(_interface(pod, path))
     return tuple(
-        NodeRuntime(node.name, POD_BRIDGE, node.pod_cidrs, tuple(sorted(pods[node.name])))
+        NodeRuntime(
+            node.name,
+            POD_BRIDGE,
+            node.pod_cidrs,
+            plan.settings.mtu(node.name),
+            tuple(sorted(pods[node.name])),
+        )
         for node in plan.nodes
     )
 

@@ -81,4 +81,6 @@ def _words(route: Route) -> str:
         words += f" dev {route.device}"
     if route.source:
         words += f" src {format_ip(family, route.source)}"
+    if route.mtu:
+        words += f" mtu {route.mtu}"
     return words

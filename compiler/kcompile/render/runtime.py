@@ -20,6 +20,7 @@ def pods_json(runtime: NodeRuntime) -> str:
         "name": runtime.bridge,
         "addresses": [f"{_gateway(cidr)}/{cidr.prefix}" for cidr in runtime.networks],
         "hairpin": True,
+        "mtu": runtime.mtu or None,
     }
     pods = ",\n".join(_pods(runtime))
     lines = f"\n{pods}\n" if pods else ""
@@ -39,6 +40,7 @@ def conflist_text(runtime: NodeRuntime) -> str:
         "isDefaultGateway": True,
         "ipMasq": False,
         "hairpinMode": True,
+        **({"mtu": runtime.mtu} if runtime.mtu else {}),
         "capabilities": {"ips": True},
         "ipam": {"type": "static"},
     }

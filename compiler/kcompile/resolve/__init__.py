@@ -24,6 +24,7 @@ from kcompile.problems import Code, Finding, InputError, Problem, Severity, seve
 from kcompile.resolve.controllers import find_overlaps
 from kcompile.resolve.flags import Flags
 from kcompile.resolve.forwarding import resolve_forwarding
+from kcompile.resolve.mtu import resolve_mtus
 from kcompile.resolve.node_dns import settle_node_dns
 from kcompile.resolve.nodes import resolve_nodes
 from kcompile.resolve.pools import resolve_pools
@@ -55,6 +56,9 @@ def resolve(objects: Objects, flags: Flags) -> Cluster:
     findings += wrong
     declared_nodes = [node for node, _ in _placed(objects, Node)]
     nodes, wrong = resolve_nodes(declared_nodes, flags, settings, origins)
+    findings += wrong
+    mtus, wrong = resolve_mtus(flags.mtus, {node.name for node in nodes})
+    settings = replace(settings, mtus=mtus)
     findings += wrong
     declared = [service for service, _ in _placed(objects, Service)]
     made, wrong = synthesise(declared, settings)

@@ -9,6 +9,7 @@ class Flags:
     """Texts as typed; None and () where a flag is absent. `nodes` are `NAME=IP[,IP]`, ranges
     `CIDR[,CIDR]` with the primary family first, `load_balancer_pools` `CIDR` or `FIRST-LAST`.
     `node_dns_address` is an address or `none`. `pending` says what pods without a place are.
+    `mtus` are `[NODE=]BYTES`.
     """
 
     service_cidr: str | None = None
@@ -35,3 +36,4 @@ class Flags:
     dns_reverse_zones: tuple[str, ...] = ()
     node_dns_address: str | None = None
     pending: Literal["error", "warn"] = "error"
+    mtus: tuple[str, ...] = ()

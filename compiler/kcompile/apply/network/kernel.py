@@ -29,6 +29,7 @@ class FoundRoute(NamedTuple):
     protocol: str
     plain: bool
     words: str
+    mtu: str = ""
 
     def is_as(self, wanted: Route) -> bool:
         return (
@@ -36,6 +37,7 @@ class FoundRoute(NamedTuple):
             and self.via == wanted.via
             and self.device == (wanted.device or self.device)
             and self.source == wanted.source
+            and self.mtu == wanted.mtu
         )
 
     def is_put_as(self, wanted: Route) -> bool:
@@ -109,11 +111,14 @@ def _routes(host: Host, families: Iterable[int]) -> dict[str, list[FoundRoute]]:
 
 def _route(destination: str, found: Mapping[str, Any]) -> FoundRoute:
     metric = found.get("metric", 0)
+    metrics: list[dict[str, Any]] = found.get("metrics", [])
+    mtu = "".join(str(each["mtu"]) for each in metrics if "mtu" in each)
     via, device, source = (found.get(name, "") for name in ("gateway", "dev", "prefsrc"))
     plain = (
         metric == _METRIC[family(destination)]
         and found.get("type", "unicast") == "unicast"
-        and not {"nexthops", "via", "metrics", "tos", "encap"} & found.keys()
+        and not {"nexthops", "via", "tos", "encap"} & found.keys()
+        and not {name for each in metrics for name in each} - {"mtu"}
     )
     protocol = found.get("protocol", _PROTOCOL)
     named = (
@@ -124,9 +129,10 @@ def _route(destination: str, found: Mapping[str, Any]) -> FoundRoute:
         ("src ", source),
         ("proto ", protocol),
         ("metric ", str(metric or "")),
+        ("mtu ", mtu),
     )
     words = " ".join(name + value for name, value in named if value)
-    return FoundRoute(via, device, source, protocol, plain, words)
+    return FoundRoute(via, device, source, protocol, plain, words, mtu)
 
 
 def _ask(host: Host, *words: str) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ SYSCTLS = frozenset(
 RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports"
 MODULES = frozenset({"br_netfilter"})
 BITS = {4: 32, 6: 128}
+LEAST_MTU, MOST_MTU = 1280, 65535
 
 _LINK = re.compile(r"link (?:add (kcompile[0-9]{1,4}) type bridge|set (kcompile[0-9]{1,4}) up)")
 _ADDRESS = re.compile(
@@ -34,6 +35,7 @@ _ADDRESS = re.compile(
 _ROUTE = re.compile(
     r"route replace ([0-9a-f.:]{2,45}/[0-9]{1,3})(?: via ([0-9a-f.:]{2,45}))?"
     r"(?: dev (kcompile[0-9]{1,4}))?(?: src ([0-9a-f.:]{2,45}))?"
+    r"(?: mtu ([1-9][0-9]{3,4}))?"
 )
 _SYSCTL = re.compile(r"([a-z0-9._-]{1,80}) = ([0-9,-]{1,4000})")
 _PORTS = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?(?:,[0-9]{1,5}(?:-[0-9]{1,5})?)*")
@@ -44,12 +46,13 @@ _T = TypeVar("_T")
 
 
 class Route(NamedTuple):
-    """`via`, `device` and `source` are "" where the kernel chooses."""
+    """`via`, `device`, `source` and `mtu` are "" where the kernel chooses."""
 
     destination: str
     via: str
     device: str
     source: str
+    mtu: str = ""
 
     @property
     def family(self) -> int:
@@ -57,7 +60,7 @@ class Route(NamedTuple):
 
     @property
     def words(self) -> str:
-        named = (("via", self.via), ("dev", self.device), ("src", self.source))
+        named = (("via", self.via), ("dev", self.device), ("src", self.source), ("mtu", self.mtu))
         return " ".join([self.destination, *(f"{name} {value}" for name, value in named if value)])
 
 
@@ -125,7 +128,7 @@ def _routes(slice_: Slice, links: tuple[str, ...]) -> tuple[Route, ...]:
         match = _ROUTE.fullmatch(line)
         if match is None:
             raise _refused(name, line)
-        route = Route(match[1], match[2] or "", match[3] or "", match[4] or "")
+        route = Route(match[1], *(word or "" for word in match.groups()[1:]))
         if not _is_sound(route) or (route.device and route.device not in links):
             raise _refused(name, line)
         routes.append(route)
@@ -142,6 +145,7 @@ def _is_sound(route: Route) -> bool:
         destination == route.destination
         and not destination.endswith("/0")
         and bool(route.via or route.device)
+        and (not route.mtu or LEAST_MTU <= int(route.mtu) <= MOST_MTU)
         and all(
             _is_address(address) and family(address) == route.family
             for address in (route.via, route.source)
