@@ -70,6 +70,11 @@ class Image:
         paths = sorted(path for path in self.root.rglob("*") if path.is_file())
         return {str(path.relative_to(self.root)): path.read_bytes() for path in paths}
 
+    def folders(self) -> list[str]:
+        """Of /etc."""
+        found = sorted(path for path in (self.root / "etc").rglob("*") if path.is_dir())
+        return [str(path.relative_to(self.root)) for path in found]
+
     def current(self) -> str:
         return str((self.root / "var/lib/kcompile/current").readlink())
 
@@ -162,13 +167,13 @@ def test_what_only_pods_resolv_conf_changes_is_said(image: Image) -> None:
     assert (image.root / "var/lib/kcompile/current/nodes/a/resolv/default/p.conf").exists()
 
 
-def test_removal_leaves_no_file(image: Image) -> None:
-    before = image.files()
+def test_removal_leaves_no_file_and_no_folder(image: Image) -> None:
+    before = image.files(), image.folders()
     assert image.apply(image.build(1), "--yes").code == 0
     assert image("remove").code == 0
-    assert image.files() != before
+    assert image.files() != before[0]
     assert image("remove", "--yes").code == 0
-    assert image.files() == before
+    assert (image.files(), image.folders()) == before
     assert image("remove", "--yes").code == 0
 
 
@@ -227,14 +232,23 @@ def test_status_finds_an_edited_file_and_apply_mends_it(image: Image) -> None:
     assert image.current() == "generations/1"
 
 
-def test_a_unit_of_the_operators_is_not_replaced(image: Image) -> None:
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("systemd/system/kcompile-listen.service", "is there and was not written by kcompile"),
+        ("sysctl.d/90-kcompile.conf", "is there, and not kcompile's"),
+    ],
+)
+def test_a_file_of_the_operators_is_not_replaced(image: Image, path: str, said: str) -> None:
+    """Refused before anything is touched, so not with the exit code of what was taken back."""
     bundle = image.build(1)
-    unit = image.root / "etc/systemd/system/kcompile-listen.service"
-    unit.write_text("[Service]\nExecStart=/bin/true\n")
+    file = image.root / "etc" / path
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("# mine\n")
     before = image.files()
     answer = image.apply(bundle, "--yes")
     assert answer.code == 1
-    assert "kcompile-listen.service is there and was not written by kcompile" in answer.err
+    assert f"{file.name} {said}" in answer.err
     assert {*image.files()} - {*before} <= {"var/lib/kcompile/lock"}
 
 

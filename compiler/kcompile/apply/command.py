@@ -49,12 +49,10 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Change:
-    """From what is installed to what is wanted, and what of the node that changes."""
+class Found:
+    """What of the node changes, and what else the operator should know."""
 
-    before: Slice | None
-    after: Slice | None
-    found: tuple[Difference, ...]
+    differences: tuple[Difference, ...]
     notices: tuple[str, ...]
 
 
@@ -171,7 +169,7 @@ def _take_away(
 ) -> int:
     found = differences(host, there.slice, None, choices)
     timings = change(host, there, None, choices, tell_progress) if options.yes else ()
-    _answer(Change(there.slice, None, found, notices), there, None, options, timings)
+    _answer(Found(found, notices), there, None, options, timings)
     return _exit_code(found, options)
 
 
@@ -194,11 +192,11 @@ def _go(  # noqa: PLR0913, PLR0917 - what both ways of installing have in common
     found = (*differences(host, before, after, choices), *resolv.changes(before, after))
     notices += notices_of(host, before, after)
     notices += mixtures(before, after) if before and not same else ()
-    going = Change(before, after, found, notices)
+    going = Found(found, notices)
     if not options.yes:
         _answer(going, there, None, options, ())
         return _exit_code(found, options)
-    refuse(host, after)
+    refuse(host, before, after)
     goal = there
     if not (same and before and before.generation == after.generation):
         replaces = there.number if there else None
@@ -318,15 +316,15 @@ def _waiting(host: Host) -> tuple[str, ...]:
 
 
 def _answer(
-    going: Change,
+    going: Found,
     there: Installed | None,
     goal: Installed | None,
     options: Options,
     timings: Sequence[Timing],
 ) -> None:
     done = options.yes
-    text = "".join(f"{notice}\n" for notice in going.notices) + as_text(going.found)
-    if not any(map(is_change, going.found)):
+    text = "".join(f"{notice}\n" for notice in going.notices) + as_text(going.differences)
+    if not any(map(is_change, going.differences)):
         text += "nothing to change\n"
     elif not done:
         text += "nothing was changed; --yes does it\n"
@@ -335,7 +333,7 @@ def _answer(
     answer = {
         **_about(there),
         "notices": going.notices,
-        "differences": listed(going.found),
+        "differences": listed(going.differences),
         "applied": done,
         "installed": goal.number if goal else None,
         "seconds": {each.step: round(each.seconds, 3) for each in timings},

@@ -67,9 +67,10 @@ def _removal(host: Host, before: Before, choices: Choices) -> tuple[Step, ...]:
     )
 
 
-def refuse(host: Host, after: After) -> None:
+def refuse(host: Host, before: Before, after: After) -> None:
     """Raises RefusedError for what a step would refuse, before any is taken. What the other parts
     refuse, they do when they look for differences."""
+    network.refuse(host, before, after)
     units.refuse(host, after)
 
 

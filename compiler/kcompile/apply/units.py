@@ -9,9 +9,10 @@ from pathlib import Path
 
 from kcompile.apply.difference import Difference
 from kcompile.apply.failures import NodeError, RefusedError
+from kcompile.apply.folders import remember_folders, remove_folders
 from kcompile.apply.host import Host
 from kcompile.apply.slices import Slice
-from kcompile.apply.state import drop_state, read_state, write_file, write_state
+from kcompile.apply.state import write_file
 
 FOLDER = "/etc/systemd/system"
 
@@ -59,7 +60,7 @@ def extend(host: Host, before: Slice | None, after: Slice | None) -> None:
     new = _files(host, after)
     wrong = [path for path, _ in _wrong(new)]
     if wrong:
-        _remember_folders(host, [*_files(host, before), *new])
+        remember_folders(host, _ORIGINALS, [*_files(host, before), *new])
     for path in wrong:
         _put(path, new[path])
     # Also those that a call before this one wrote, and then was killed.
@@ -81,7 +82,7 @@ def converge(host: Host, before: Slice | None, after: Slice | None) -> None:
         # Not waiting: this may run in a unit that the other one waits for.
         host.run(["systemctl", "start", "--no-block", unit])
     if not new:
-        _remove_folders(host)
+        remove_folders(host, _ORIGINALS)
 
 
 Target = str
@@ -222,25 +223,3 @@ def _text(path: Path) -> str:
 def _shown(host: Host, path: Path) -> str:
     """As the machine calls it, whatever root it was found below."""
     return f"/{path.relative_to(host.root)}"
-
-
-def _remember_folders(host: Host, paths: list[Path]) -> None:
-    """Folders that are not there yet, which go again in the end."""
-    known = read_state(host, _ORIGINALS).get("folders", [])
-    top = host.path("/etc")
-    new = {
-        _shown(host, folder)
-        for path in paths
-        for folder in path.parents
-        if top in folder.parents and not folder.exists()
-    }
-    if new - set(known):
-        write_state(host, _ORIGINALS, {"folders": sorted(new.union(known))})
-
-
-def _remove_folders(host: Host) -> None:
-    for name in sorted(read_state(host, _ORIGINALS).get("folders", []), reverse=True):
-        folder = host.path(name)
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-    drop_state(host, _ORIGINALS)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from kcompile.apply.difference import Difference
+from kcompile.apply.folders import remember_folders, remove_folders
 from kcompile.apply.host import Host
 from kcompile.apply.network import boot, sysctls
 from kcompile.apply.network.kernel import look
 from kcompile.apply.network.originals import read_originals
 from kcompile.apply.network.perform import forget_the_rest, perform, perform_additions, remember_now
-from kcompile.apply.network.plan import Plan, make_plan, refuse
+from kcompile.apply.network.plan import Plan, make_plan, refuse_conflicts
 from kcompile.apply.network.wanted import Wanted, read_wanted
 from kcompile.apply.slices import Slice
 
@@ -29,6 +30,11 @@ def notices(host: Host, before: Slice | None, after: Slice | None) -> tuple[str,
     return tuple(found)
 
 
+def refuse(host: Host, before: Slice | None, after: Slice | None) -> None:
+    """Raises RefusedError, naming all of somebody else's that is in the way of `after`."""
+    refuse_conflicts(_plan(host, read_wanted(before), read_wanted(after)))
+
+
 def extend(host: Host, before: Slice | None, after: Slice | None) -> None:
     """What `after` needs, and nothing taken away: run before the rules change."""
     perform_additions(host, _prepare(host, read_wanted(before), read_wanted(after)))
@@ -39,19 +45,24 @@ def converge(host: Host, before: Slice | None, after: Slice | None) -> None:
     new = read_wanted(after)
     perform(host, _prepare(host, read_wanted(before), new))
     forget_the_rest(host, new)
+    if after is None:
+        remove_folders(host, _FOLDERS)
 
 
 def _prepare(host: Host, before: Wanted, after: Wanted) -> Plan:
     kernel = look(host, before, after)
     plan = make_plan(host, kernel, before, after, read_originals(host))
-    refuse(plan)
+    refuse_conflicts(plan)
     remember_now(host, kernel, before, after)
+    remember_folders(host, _FOLDERS, map(host.path, boot.files(host, after)))
     return plan
 
 
 def _plan(host: Host, before: Wanted, after: Wanted) -> Plan:
     return make_plan(host, look(host, before, after), before, after, read_originals(host))
 
+
+_FOLDERS = "originals/network-folders.json"
 
 _LACKING = (
     "This kernel has no module {0}: the answers of pods on the same bridge as the client do not "

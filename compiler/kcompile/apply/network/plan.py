@@ -65,7 +65,7 @@ def _parted(found: Iterable[_T | Conflict]) -> tuple[tuple[_T, ...], tuple[Confl
     return tuple(steps), tuple(conflicts)
 
 
-def refuse(plan: Plan) -> None:
+def refuse_conflicts(plan: Plan) -> None:
     """Raises RefusedError, naming all that is in the way."""
     found = [conflict.difference for conflict in plan.conflicts if conflict.new]
     if found:
